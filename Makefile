@@ -1,0 +1,31 @@
+# Two targets do everything on a machine with Python >= 3.11, git and make: `make repro` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+READY := $(VENV)/requirements.synced
+
+.PHONY: repro test fast check setup lock readme
+
+repro: setup  ## run the whole pipeline; only what changed is run
+	$(RUN) dvc repro
+
+test: setup  ## style, types and all tests, the slow end-to-end ones too
+	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) pyright && $(RUN) pytest
+
+fast: setup  ## the tests of seconds
+	$(RUN) pytest -m "not slow"
+
+setup: $(READY)  ## a virtual environment with exactly the locked packages
+
+$(READY): requirements.lock
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x $(VENV)/bin/uv || $(VENV)/bin/python -m pip install --quiet uv
+	$(VENV)/bin/uv pip sync --quiet --require-hashes --python $(VENV)/bin/python requirements.lock
+	touch $(READY)
+
+lock:  ## pin every package for every platform, from pyproject.toml
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-header --no-annotate --extra dev \
+		--python-version 3.11 --output-file requirements.lock pyproject.toml
+
+readme: setup  ## write the generated parts of README.md (graph and stage table) from dvc.yaml
+	$(RUN) python -m pipeline.readme
