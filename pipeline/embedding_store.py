@@ -1,0 +1,57 @@
+"""Mask embeddings and predicted saliency of every image, in one HDF5 file (schema `maskcontrast/embeddings`).
+
+- `saliency`: uint8 [n, s, s], predicted probability times 255, one image a chunk, gzip;
+- `embeddings/<name>`: float32 [n, d], unit norm, zero where nothing is salient; `maskcontrast` are the mask
+  embeddings, `start` the starting weights' features pooled over the same pixels, as the baseline;
+- `ids` and attributes as in `packed`; `metadata["threshold"]` is the probability above which a pixel is salient.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+from jaxtyping import Bool, Float32, UInt8
+
+from pipeline.packed import Container, replacing, require_sorted, write_header
+
+SCHEMA, VERSION = "maskcontrast/embeddings", 1
+
+
+def write_embeddings(
+    path: Path,
+    ids: list[str],
+    saliency: Iterable[UInt8[np.ndarray, "s s"]],
+    embeddings: Mapping[str, Float32[np.ndarray, "n _"]],
+    size: int,
+    metadata: Mapping[str, object],
+) -> None:
+    """Write saliency maps (streamed) and embedding tables for the images `ids` (ascending)."""
+    require_sorted(ids, path)
+    with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+        write_header(file, SCHEMA, VERSION, ids, metadata)
+        shape = (len(ids), size, size)
+        stored = file.create_dataset("saliency", shape, np.uint8, chunks=(1, size, size), compression="gzip")
+        for i, probability in enumerate(saliency):
+            stored[i] = probability
+        for name, table in sorted(embeddings.items()):
+            file[f"embeddings/{name}"] = table
+
+
+class EmbeddingStore(Container):
+    """Embeddings opened for reading."""
+
+    schema = SCHEMA
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the embedding tables, sorted."""
+        return sorted(self.file["embeddings"])  # type: ignore[arg-type]
+
+    def embeddings(self, name: str) -> Float32[np.ndarray, "n d"]:
+        """The whole table of one name."""
+        return self.dataset(f"embeddings/{name}")[:]
+
+    def foreground(self, i: int) -> Bool[np.ndarray, "s s"]:
+        """Where image i is predicted salient."""
+        return self.dataset("saliency")[i] > round(255 * self.metadata["threshold"])

@@ -1,0 +1,37 @@
+"""Encoded bytes to arrays and back: images, label maps, saliency maps."""
+
+import io
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+
+def decode_image(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """RGB pixels of an encoded image; grey images are repeated to three channels."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def decode_labels(data: bytes) -> UInt8[np.ndarray, "h w"]:
+    """Class indices of a palette or grey PNG, as stored (255 is ignored by every metric)."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+def decode_map(data: bytes) -> Float[np.ndarray, "h w"]:
+    """A saliency map in [0, 1], float32, from a grey PNG."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("L"), dtype=np.float32) / 255
+
+
+def encode_map(saliency: Float[np.ndarray, "h w"]) -> bytes:
+    """A saliency map in [0, 1] as an 8-bit grey PNG."""
+    return encode_png((saliency * 255 + 0.5).clip(0, 255).astype(np.uint8))
+
+
+def encode_png(pixels: UInt8[np.ndarray, "h w *c"]) -> bytes:
+    """A lossless PNG of grey or RGB pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
