@@ -1,0 +1,72 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import params, profile
+from pipeline.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.fixture
+def own_params(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml"))
+
+
+@pytest.mark.parametrize("overlay", PROFILES, ids=lambda path: path.stem)
+def test_every_profile_gives_a_valid_file(overlay: Path, own_params: Path) -> None:
+    profile.apply(overlay, own_params)
+    params.load(own_params)
+
+
+@pytest.mark.parametrize("overlay", PROFILES, ids=lambda path: path.stem)
+def test_the_sample_profile_brings_the_committed_state_back_from(overlay: Path, own_params: Path) -> None:
+    profile.apply(overlay, own_params)
+    profile.apply(ROOT / "profiles" / "sample.yaml", own_params)
+    assert own_params.read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "hot.yaml"
+    overlay.write_text("pretrain: {temperature: 0.25, queue: 128}\n")
+    before = own_params.read_text()
+    assert profile.apply(overlay, own_params) == ["pretrain.temperature"]
+    assert own_params.read_text() == before.replace("temperature: 0.5", "temperature: 0.25")
+
+
+def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "typo.yaml"
+    overlay.write_text("pretrain: {queue: 64, temprature: 0.2}\n")
+    before = own_params.read_text()
+    with pytest.raises(InputError, match=r"pretrain.temprature \(value 0.2\)"):
+        profile.apply(overlay, own_params)
+    assert own_params.read_text() == before
+
+
+def test_a_value_out_of_range_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "wild.yaml"
+    overlay.write_text("pretrain: {momentum: 1.5}\n")
+    before = own_params.read_text()
+    with pytest.raises(InputError, match=r"pretrain.momentum is 1.5; input should be less than 1"):
+        profile.apply(overlay, own_params)
+    assert own_params.read_text() == before
+    assert list(tmp_path.glob("*.tmp")) == []
+
+
+def test_an_unknown_profile_is_answered_with_the_known_ones(own_params: Path) -> None:
+    with pytest.raises(InputError, match="the profiles are sample, voc"):
+        profile.apply(ROOT / "profiles" / "vox.yaml", own_params)
+
+
+def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -> None:
+    profile.apply(ROOT / "profiles" / "voc.yaml", own_params)
+    loaded = params.load(own_params)
+    pretrain = loaded.pretrain
+    assert loaded.prepare_weights.backbone == "resnet50"
+    assert (pretrain.views.size, pretrain.batch, pretrain.queue, pretrain.epochs) == (224, 64, 128, 60)
+    assert (pretrain.encoder.embedding_dim, pretrain.temperature, pretrain.momentum) == (32, 0.5, 0.999)
+    assert pretrain.encoder.atrous_rates == [12, 24, 36]
+    assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
+    assert loaded.sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
