@@ -7,6 +7,12 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 
+def size_of(data: bytes) -> tuple[int, int]:
+    """Height and width of an encoded image, from its header."""
+    with Image.open(io.BytesIO(data)) as image:
+        return image.height, image.width
+
+
 def decode_image(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
     """RGB pixels of an encoded image; grey images are repeated to three channels."""
     with Image.open(io.BytesIO(data)) as image:

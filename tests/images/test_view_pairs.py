@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch.utils.data import DataLoader
+
+from pipeline.errors import InputError
+from pipeline.images.datasets import ImageSet, original_sizes
+from pipeline.images.view_pairs import Item, ViewPairs
+from pipeline.mask_store import MaskStore, write_masks
+from pipeline.params import Jitter, Views
+from tests.conftest import disc
+
+JITTER = Jitter(
+    brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, probability=0.8, grey_probability=0.2, flip_probability=0.5
+)
+SETTINGS = Views(size=32, min_scale=0.2, min_foreground=0.01, max_foreground=0.99, max_tries=20, jitter=JITTER)
+
+
+def store(images: Path, masks: list[np.ndarray]) -> tuple[ImageSet, MaskStore]:
+    opened = ImageSet(images)
+    path = images.with_name("masks.h5")
+    write_masks(path, opened.ids[: len(masks)], original_sizes(opened)[: len(masks)], masks)
+    return opened, MaskStore(path)
+
+
+@pytest.fixture
+def pairs(disc_images: Path) -> ViewPairs:
+    images, masks = store(disc_images, [disc(i) for i in range(12)])
+    return ViewPairs(images, masks, [1, 4, 7, 9], SETTINGS, seed=0)
+
+
+def same(first: Item, second: Item) -> bool:
+    return all(a == b if isinstance(a, int) else a.equal(b) for a, b in zip(first, second, strict=True))  # type: ignore[union-attr]
+
+
+def test_item_is_query_key_and_the_index_in_the_image_set(pairs: ViewPairs):
+    query, query_mask, key, key_mask, index = pairs[2]
+    assert query.shape == key.shape == (3, 32, 32) and query_mask.shape == key_mask.shape == (32, 32)
+    assert index == 7 and len(pairs) == 4
+
+
+def test_item_depends_on_epoch_and_seed_alone(pairs: ViewPairs):
+    first, second = pairs[0], pairs[1]
+    assert same(pairs[1], second) and same(pairs[0], first)
+    pairs.set_epoch(1)
+    assert not same(pairs[0], first)
+    pairs.set_epoch(0)
+    assert same(pairs[0], first)
+    assert not same(ViewPairs(pairs.images, pairs.masks, [1], SETTINGS, seed=1)[0], first)
+
+
+def test_item_of_an_image_does_not_depend_on_its_place(pairs: ViewPairs):
+    assert same(ViewPairs(pairs.images, pairs.masks, [9, 0], SETTINGS, seed=0)[0], pairs[3])
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_loader_processes_do_not_change_items(pairs: ViewPairs):
+    pairs.set_epoch(5)
+    here = [pairs[i] for i in range(4)]
+    loader = DataLoader(pairs, batch_size=None, num_workers=2, multiprocessing_context="fork")
+    assert all(same((*item[:4], int(item[4])), mine) for item, mine in zip(loader, here, strict=True))
+
+
+def test_image_whose_mask_fits_no_view_is_replaced_and_the_index_tells(disc_images: Path):
+    full = np.ones((40, 48), dtype=bool)
+    images, masks = store(disc_images, [full, *(disc(i) for i in range(1, 12))])
+    shown = [ViewPairs(images, masks, [0, 3, 5], SETTINGS, seed)[0][4] for seed in range(12)]
+    assert set(shown) == {3, 5}
+
+
+def test_masks_that_fit_no_view_at_all_end_with_one_sentence(disc_images: Path):
+    images, masks = store(disc_images, [np.ones((40, 48), dtype=bool)] * 12)
+    with pytest.raises(InputError, match=r"neither img_02 nor 100 other masks fit the views; widen"):
+        ViewPairs(images, masks, [2, 3], SETTINGS, seed=0)[0]
+
+
+def test_rejected_masks_may_not_be_asked_for(disc_images: Path):
+    empty = np.zeros((40, 48), dtype=bool)
+    images, masks = store(disc_images, [empty, *(disc(i) for i in range(1, 12))])
+    with pytest.raises(ValueError, match="mask is rejected"):
+        ViewPairs(images, masks, [0, 1], SETTINGS, seed=0)
+
+
+def test_masks_of_other_images_are_refused(disc_images: Path):
+    images, masks = store(disc_images, [disc(i) for i in range(11)])
+    with pytest.raises(InputError, match="differ at image img_11"):
+        ViewPairs(images, masks, [0], SETTINGS, seed=0)
