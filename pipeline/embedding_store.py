@@ -18,6 +18,11 @@ from pipeline.packed import Container, replacing, require_sorted, write_header
 SCHEMA, VERSION = "maskcontrast/embeddings", 1
 
 
+def cutoff(threshold: float) -> int:
+    """The stored saliency above which a pixel is salient, given the probability to exceed."""
+    return round(255 * threshold)
+
+
 def write_embeddings(
     path: Path,
     ids: list[str],
@@ -54,4 +59,4 @@ class EmbeddingStore(Container):
 
     def foreground(self, i: int) -> Bool[np.ndarray, "s s"]:
         """Where image i is predicted salient."""
-        return self.dataset("saliency")[i] > round(255 * self.metadata["threshold"])
+        return self.dataset("saliency")[i] > cutoff(self.metadata["threshold"])

@@ -29,7 +29,7 @@ def write_masks(
     path: Path,
     ids: list[str],
     sizes: Int[np.ndarray, "n 2"],
-    masks: Iterable[Bool[np.ndarray, "h w"]],
+    masks: Iterable[Bool[np.ndarray, "_ _"]],
     metadata: Mapping[str, object] | None = None,
 ) -> None:
     """Write one mask an image, in the order of `ids` (ascending); an empty mask marks a rejected image.
@@ -38,7 +38,7 @@ def write_masks(
     Raises ValueError when a mask has another size than announced.
     """
     require_sorted(ids, path)
-    tallest, widest = (int(side) for side in sizes.max(axis=0)) if len(sizes) else (1, 1)
+    tallest, widest = (int(side) for side in sizes.max(axis=0))
     row = (tallest, -(-widest // 8))
     area = np.zeros(len(ids), dtype=np.int64)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
@@ -48,7 +48,7 @@ def write_masks(
         )
         for i, (mask, size) in enumerate(zip(masks, sizes, strict=True)):
             if mask.shape != tuple(size):
-                raise ValueError(f"mask of {ids[i]} is {mask.shape}, not {tuple(size)}")
+                raise ValueError(f"mask of {ids[i]} is {mask.shape}, not {tuple(size.tolist())}")
             padded = np.zeros(row, dtype=np.uint8)
             packed = np.packbits(mask, axis=1)
             padded[: packed.shape[0], : packed.shape[1]] = packed

@@ -10,6 +10,7 @@ Layout of a file (schema `maskcontrast/packed`, version 1):
 Plain h5py reads image i with `f["bytes"][f["offsets"][i]:f["offsets"][i + 1]]`.
 """
 
+import bisect
 import itertools
 import json
 import os
@@ -157,7 +158,7 @@ class Container:
 
     def index(self, image_id: str) -> int:
         """Position of an image; InputError when the file does not hold it."""
-        position = int(np.searchsorted(self.ids, image_id)) if self.ids else 0
+        position = bisect.bisect_left(self.ids, image_id)
         if position >= len(self.ids) or self.ids[position] != image_id:
             raise InputError(f"{self.path} holds no image {image_id}; rerun the stage that makes it")
         return position

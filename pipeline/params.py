@@ -68,6 +68,12 @@ class ImageSource(Section):
     limit: dict[str, CountOrZero]
     classes: list[str]
 
+    @model_validator(mode="after")
+    def _classes_belong_to_voc(self) -> "ImageSource":
+        if (self.layout == "voc") != (len(self.classes) > 1):
+            raise ValueError(f"classes are {self.classes}: name them, background first, for the layout voc alone")
+        return self
+
 
 class PackImages(Section):
     """The three sets: `proposal` teaches saliency, `benchmark` only scores it, `target` is segmented."""
@@ -148,6 +154,12 @@ class RefinePseudolabels(SaliencyNetwork):
     averaged_epochs: Count
     crf: Crf
 
+    @model_validator(mode="after")
+    def _averages_trained_epochs(self) -> "RefinePseudolabels":
+        if self.averaged_epochs > self.epochs:
+            raise ValueError(f"averaged_epochs ({self.averaged_epochs}) is larger than epochs ({self.epochs})")
+        return self
+
 
 class FusePseudolabels(SaliencyNetwork):
     """DeepUSPS phase 2; with `crf_output` the fused map is sharpened by the CRF before it is saved."""
@@ -162,7 +174,7 @@ class TrainBasnet(Section):
     width: Annotated[int, Field(ge=4)]
     size: Annotated[int, Field(ge=32)]
     crop: Annotated[int, Field(ge=32)]
-    batch: Count
+    batch: Annotated[int, Field(ge=2)]
     epochs: Count
     learning_rate: Positive
     target_threshold: Fraction
@@ -281,7 +293,10 @@ class Retrieve(Section):
 
 
 class ProbeLinear(Section):
-    """Frozen network and a 1x1 classifier (paper section 4.1); trained without geometric augmentation."""
+    """Frozen network and a 1x1 classifier (paper section 4.1); trained without augmentation.
+
+    `learning_rate` is that of features standardised to unit length: 5 suits any network, and steps diverge near 8.
+    """
 
     train: str
     test: str
@@ -308,7 +323,7 @@ class Finetune(Section):
     train: str
     test: str
     size: Annotated[int, Field(ge=32)]
-    batch: Count
+    batch: Annotated[int, Field(ge=2)]
     iterations: Count
     weight_decay: NonNegative
     start: FinetuneRates
