@@ -1,0 +1,47 @@
+"""Saliency of whole images by a trained BAS-Net."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from PIL import Image
+from torch import Tensor
+
+from pipeline.images.codecs import encode_map
+from pipeline.images.datasets import ImageSet, original_sizes, square_batches
+from pipeline.masks.basnet import BasNet
+from pipeline.params import PredictSaliency
+from pipeline.progress import track
+from pipeline.runtime import device
+
+# Below one grey level of the stored map there is no contrast to stretch, only rounding.
+LEAST_RANGE = 1 / 255
+
+
+def predict(network: BasNet, images: ImageSet, settings: PredictSaliency) -> Iterator[tuple[str, bytes]]:
+    """Id and saliency map (grey PNG at original size) of every image, in order, from the refined output."""
+    network = network.to(device()).eval()
+    sizes = original_sizes(images)
+    batches = square_batches(images, range(len(images)), settings.size, settings.batch)
+    for indices, pixels in track(batches, "saliency", total=-(-len(images) // settings.batch), unit="batch"):
+        for i, saliency in zip(indices, refined(network, pixels), strict=True):
+            chosen = stretched(saliency) if settings.stretch else saliency
+            yield images.ids[i], encode_map(resized(chosen, *sizes[i].tolist()))
+
+
+@torch.inference_mode()
+def refined(network: BasNet, pixels: Float32[Tensor, "b 3 size size"]) -> Float32[np.ndarray, "b size size"]:
+    """Probabilities of the refined output, for RGB images in [0, 1]."""
+    return network(pixels.to(device()))[:, 0].sigmoid().cpu().numpy()
+
+
+def stretched(saliency: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    """The map with its minimum moved to 0 and its maximum to 1; a constant map stays as it is."""
+    low, high = saliency.min(), saliency.max()
+    return saliency if high - low < LEAST_RANGE else (saliency - low) / (high - low)
+
+
+def resized(saliency: Float32[np.ndarray, "h w"], height: int, width: int) -> Float32[np.ndarray, "height width"]:
+    """Bilinear resize, as the images were brought to the square."""
+    return np.asarray(Image.fromarray(saliency).resize((width, height), Image.Resampling.BILINEAR))

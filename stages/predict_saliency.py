@@ -1,0 +1,26 @@
+"""Predict the saliency of the target and benchmark images with BAS-Net."""
+
+from pathlib import Path
+
+from pipeline import params
+from pipeline.images.datasets import ImageSet
+from pipeline.masks.basnet import BasNet
+from pipeline.masks.prediction import predict
+from pipeline.networks.weights import read_network
+from pipeline.packed import write_packed
+from pipeline.runtime import log, run_stage
+
+
+def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark_out: Path) -> None:
+    """Predict the saliency of TARGET and BENCHMARK with MODEL; write one grey map an image to either output."""
+    settings = params.load().predict_saliency
+    config, state = read_network(model, "basnet")
+    network = BasNet(**config)
+    network.load_state_dict(state)
+    for images, out in ((target, target_out), (benchmark, benchmark_out)):
+        count = write_packed(out, predict(network, ImageSet(images), settings), "maps")
+        log.info("predicted the saliency of %d images of %s", count, images)
+
+
+if __name__ == "__main__":
+    run_stage(main)

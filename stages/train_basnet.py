@@ -1,0 +1,27 @@
+"""Train BAS-Net on the fused pseudo-labels."""
+
+from pathlib import Path
+
+from pipeline import params
+from pipeline.images.datasets import ImageSet, MapSet
+from pipeline.masks.training import train, with_object
+from pipeline.networks.weights import save_network
+from pipeline.progress import History, write_results
+from pipeline.runtime import log, run_stage
+
+
+def main(images: Path, pseudolabels: Path, model: Path, results: Path) -> None:
+    """Train BAS-Net on IMAGES and PSEUDOLABELS; write MODEL, and the course of the training to RESULTS."""
+    settings, seed = params.load().train_basnet, params.load().base.seed
+    image_set, maps = ImageSet(images), MapSet(pseudolabels)
+    image_set.require_ids(maps)
+    indices, history = with_object(maps, settings), History()
+    network = train(image_set, maps, indices, settings, seed, history)
+    save_network(model, "basnet", {"width": settings.width}, network.state_dict())
+    summary = {"images": len(indices), "without_object": len(image_set) - len(indices), **history.rows[-1]}
+    write_results(results, summary, history)
+    log.info("trained BAS-Net on %d of %d images, loss %.3f", len(indices), len(image_set), history.rows[-1]["loss"])
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.images.codecs import encode_map
+from pipeline.mask_store import MaskStore, write_masks
+from pipeline.masks.cleanup import (
+    accepted_areas,
+    area_histogram,
+    clean_mask,
+    clean_masks,
+    sizes_of,
+    without_small_components,
+    without_small_contours,
+)
+from pipeline.packed import Packed, write_packed
+from pipeline.params import ExtractMasks
+
+
+def settings(**changes: float | str) -> ExtractMasks:
+    fields = {"threshold": 0.5, "min_component": 0.01, "min_area": 0.01, "mode": "components"}
+    return ExtractMasks.model_validate(fields | changes)
+
+
+def mask_of(picture: str) -> np.ndarray:
+    return np.array([[character == "#" for character in row] for row in picture.split()])
+
+
+def test_a_pixel_exactly_at_the_threshold_is_background():
+    saliency = np.array([[0.5, 0.50001], [0.49, 1.0]])
+    expected = [[False, True], [False, True]]
+    np.testing.assert_array_equal(clean_mask(saliency, settings(min_component=0.0, min_area=0.0)), expected)
+
+
+def test_pixels_that_touch_at_a_corner_are_one_component():
+    picture = mask_of("#... .#.. .... ...#")
+    np.testing.assert_array_equal(without_small_components(picture, 2 / 16), mask_of("#... .#.. .... ...."))
+
+
+def test_a_component_of_exactly_the_least_area_stays():
+    mask = np.zeros((10, 10), dtype=bool)
+    mask[0, :7] = mask[9, :6] = True
+    kept = without_small_components(mask, 0.07)
+    assert kept[0].sum() == 7
+    assert kept[9].sum() == 0
+
+
+def test_components_keep_their_holes():
+    ring = np.ones((20, 20), dtype=bool)
+    ring[10, 10] = False
+    np.testing.assert_array_equal(without_small_components(ring, 0.01), ring)
+
+
+def test_a_small_hole_takes_a_ring_of_the_object_with_it_in_mode_contours():
+    # A 4x4 hole: the contour around it runs over the 16 object pixels that share a side with it.
+    mask = np.ones((100, 100), dtype=bool)
+    mask[40:44, 50:54] = False
+    cleaned = without_small_contours(mask, 0.01)
+    assert mask.sum() - cleaned.sum() == 16
+    lost = np.argwhere(mask & ~cleaned)
+    assert lost.min(axis=0).tolist() == [39, 49]
+    assert lost.max(axis=0).tolist() == [44, 54]
+    assert cleaned[39, 49]
+
+
+def test_a_large_hole_stays_as_it_is_in_mode_contours():
+    mask = np.ones((100, 100), dtype=bool)
+    mask[40:55, 50:65] = False
+    np.testing.assert_array_equal(without_small_contours(mask, 0.01), mask)
+
+
+def test_contours_are_judged_by_their_filled_area():
+    # A ring of 12 pixels encloses 16 with itself, and its hole of 4 takes 8 of the ring: all but the corners.
+    ring, corners = mask_of("#### #..# #..# ####"), mask_of("#..# .... .... #..#")
+    np.testing.assert_array_equal(without_small_contours(np.pad(ring, 3), 0.12), np.pad(ring, 3))
+    np.testing.assert_array_equal(without_small_contours(np.pad(ring, 3), 0.13), np.pad(corners, 3))
+    assert without_small_contours(np.pad(ring, 3), 0.17).sum() == 0
+
+
+def test_an_island_inside_a_small_hole_goes_with_the_hole():
+    mask = np.ones((40, 40), dtype=bool)
+    mask[10:15, 10:15] = False
+    mask[12, 12] = True
+    assert not without_small_contours(mask, 0.05)[9:16, 10:15].any()
+
+
+def test_a_ring_closed_only_by_corners_encloses_its_hole():
+    diamond = mask_of("....... ...#... ..#.#.. .#...#. ..#.#.. ...#... .......")
+    np.testing.assert_array_equal(without_small_contours(diamond, 13 / 49), diamond)
+    assert without_small_contours(diamond, 14 / 49).sum() == 0
+
+
+def test_a_bay_at_the_image_border_is_no_hole():
+    mask = np.ones((30, 30), dtype=bool)
+    mask[0:2, 10:12] = False
+    np.testing.assert_array_equal(without_small_contours(mask, 0.05), mask)
+
+
+@pytest.mark.parametrize("mode", ["components", "contours"])
+def test_too_small_a_total_empties_the_mask(mode: str):
+    saliency = np.zeros((20, 20), np.float32)
+    saliency[5:8, 5:8] = 0.9
+    assert clean_mask(saliency, settings(mode=mode, min_area=9 / 400)).sum() == 9
+    assert clean_mask(saliency, settings(mode=mode, min_area=10 / 400)).sum() == 0
+
+
+@pytest.mark.parametrize("mode", ["components", "contours"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_constant_maps_are_all_or_nothing(mode: str, value: float):
+    mask = clean_mask(np.full((7, 9), value, np.float32), settings(mode=mode))
+    assert mask.sum() == value * 63
+
+
+def test_a_map_stored_at_one_half_survives_as_128():
+    assert clean_mask(np.full((4, 4), 128 / 255, np.float32), settings()).all()
+    assert not clean_mask(np.full((4, 4), 127 / 255, np.float32), settings()).any()
+
+
+def test_masks_of_any_size_reach_the_store(tmp_path: Path):
+    tall, empty = np.zeros((30, 10), np.float32), np.zeros((8, 17), np.float32)
+    tall[4:14, 2:8] = 1
+    write_packed(tmp_path / "maps.h5", [("a", encode_map(tall)), ("b", encode_map(empty))], "maps")
+    maps = Packed(tmp_path / "maps.h5", "maps")
+    write_masks(tmp_path / "masks.h5", maps.ids, sizes_of(maps), clean_masks(maps, settings()))
+    store = MaskStore(tmp_path / "masks.h5")
+    np.testing.assert_array_equal(store[0], tall > 0.5)
+    assert store[1].shape == (8, 17)
+    assert store.rejected.tolist() == [False, True]
+    assert accepted_areas(store).tolist() == [60 / 300]
+
+
+def test_the_histogram_counts_every_mask_once():
+    rows = area_histogram(np.array([0.0, 0.24, 0.25, 1.0]), bins=4).rows
+    assert [row["images"] for row in rows] == [2, 1, 0, 1]
+    assert [row["area_from"] for row in rows] == [0, 0.25, 0.5, 0.75]
