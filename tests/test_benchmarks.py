@@ -1,0 +1,53 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import measure
+
+
+def test_the_list_names_every_module_with_a_line(capsys: pytest.CaptureFixture[str]):
+    modules = {path.stem for path in Path(measure.__file__).parent.glob("*.py")} - {"__init__", "__main__", "measure"}
+    assert command.main(["--list"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines.keys() == modules
+    assert all(line.endswith(".") and len(line) > 20 for line in lines.values())
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]):
+    assert command.main(["nonsense"]) == 2
+    assert "basnet_loss" in capsys.readouterr().err
+
+
+def test_candidates_are_called_in_turn_after_one_unmeasured_call():
+    calls = []
+    measure.interleaved(lambda: calls.append("ours"), lambda: calls.append("reference"), rounds=3)
+    assert calls == ["ours", "reference"] * 4
+
+
+def test_interleaved_gives_the_median_of_each(monkeypatch: pytest.MonkeyPatch):
+    # Clock readings in pairs; ours takes 5, 1, 3 and the reference 10, 30, 20.
+    readings = iter([0, 5, 5, 15, 15, 16, 16, 46, 46, 49, 49, 69])
+    monkeypatch.setattr(time, "process_time", lambda: next(readings))
+    assert measure.interleaved(lambda: None, lambda: None, rounds=3) == (3, 20)
+
+
+def test_peak_growth_sees_a_large_array_and_not_a_small_one():
+    # In a process of its own, since the peak of this one may already be high.
+    source = "import benchmarks.measure as m; print(m.peak_growth(lambda: bytearray(b'x') * ({size} << 20)))"
+    large, small = (_printed(source.format(size=size)) for size in (64, 1))
+    assert large >= 60 << 20
+    assert small < 20 << 20
+
+
+def _printed(source: str) -> int:
+    return int(subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True).stdout)
+
+
+def test_in_subprocess_reads_the_last_line_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "candidate.py").write_text("import sys\nprint('noise')\nprint(7 * int(sys.argv[1]))\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert measure.in_subprocess("candidate", "6") == 42
