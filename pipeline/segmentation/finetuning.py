@@ -1,0 +1,163 @@
+"""Semi-supervised fine-tuning: the whole network and a new classifier on few labelled images (paper section 4.6)."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64, UInt8
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from pipeline.metrics.confusion import IGNORED
+from pipeline.networks.deeplab import DeepLab
+from pipeline.networks.weights import load_backbone, load_deeplab
+from pipeline.params import Encoder, Finetune, FinetuneRates
+from pipeline.progress import History, track
+from pipeline.runtime import device, workers
+from pipeline.seeding import generator, seed_torch
+from pipeline.segmentation.label_batches import LabelledSquares, square_pair
+from pipeline.segmentation.pixel_classifier import pixel_classifier, pixel_cross_entropy, score
+from pipeline.training.loop import train_epochs
+from pipeline.training.schedules import poly
+
+ANGLE, SCALES = 5.0, (0.75, 1.25)
+# The colour that normalisation takes to zero for networks trained on ImageNet.
+MEAN_COLOUR = (124, 116, 104)
+STRETCHES = 10
+
+Draw = tuple[int, int, int]
+
+
+class Segmenter(nn.Module):
+    """DeepLab and a new 1x1 classifier on its features."""
+
+    def __init__(self, deeplab: DeepLab, classes: int) -> None:
+        super().__init__()
+        self.deeplab, self.classifier = deeplab, pixel_classifier(deeplab.channels, classes)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c h8 w8"]:
+        """Class logits at the output stride, for RGB images in [0, 1]."""
+        return self.classifier(self.deeplab(images))
+
+
+def initial_network(init: Literal["start", "maskcontrast"], path: Path, encoder: Encoder, seed: int) -> DeepLab:
+    """The pretrained network (`maskcontrast`), or the starting backbone under a fresh decoder of the same geometry."""
+    if init == "maskcontrast":
+        return load_deeplab(path)
+    seed_torch(seed, "decoder")
+    backbone = load_backbone(path, encoder.output_stride)
+    return DeepLab(backbone, encoder.atrous_rates, encoder.decoder_channels, encoder.dropout)
+
+
+def augment(
+    image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"], rng: np.random.Generator
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """Flip (p = 0.5), rotate (up to 5 degrees) and scale (0.75 to 1.25) both about their centre.
+
+    The image is interpolated, the labels are not. What comes from outside the image is ignored by the loss; the
+    official code labels it background, which at scale 0.75 is 44 % of the pixels.
+    """
+    if rng.random() < 0.5:
+        image, labels = image[:, ::-1], labels[:, ::-1]
+    angle, scale = math.radians(rng.uniform(-ANGLE, ANGLE)), rng.uniform(*SCALES)
+    return (
+        about_centre(image, angle, scale, Image.Resampling.BILINEAR, MEAN_COLOUR),
+        about_centre(labels, angle, scale, Image.Resampling.NEAREST, IGNORED),
+    )
+
+
+def about_centre(
+    pixels: UInt8[np.ndarray, "h w *c"],
+    angle: float,
+    scale: float,
+    resampling: Image.Resampling,
+    fill: int | tuple[int, int, int],
+) -> UInt8[np.ndarray, "h w *c"]:
+    """Pixels rotated counter-clockwise by `angle` (radians) and enlarged by `scale`, the rest `fill`ed."""
+    y, x = pixels.shape[0] / 2, pixels.shape[1] / 2
+    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
+    # Pillow wants the map from the result's coordinates to the source's.
+    coefficients = (cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y)
+    source = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.array(source.transform(source.size, Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill))
+
+
+class AugmentedSquares(Dataset):
+    """Random views of labelled images: item (iteration, position, j) is image j as seen at that place in training."""
+
+    def __init__(self, squares: LabelledSquares, seed: int) -> None:
+        self.squares, self.seed = squares, seed
+
+    def __getitem__(self, draw: Draw) -> tuple[Float32[Tensor, "3 s s"], UInt8[Tensor, "s s"]]:
+        iteration, position, j = draw
+        rng = generator(self.seed, "augmentation", iteration, position)
+        return square_pair(*augment(*self.squares.original(j), rng), self.squares.size)
+
+
+def draw_batches(images: int, batch: int, iterations: int, seed: int) -> list[list[Draw]]:
+    """The images of every iteration, from one random order of all after the other, so that none is seen more often.
+
+    With fewer images than a batch holds, a batch holds several views of an image.
+    """
+    rng = generator(seed, "order")
+    orders = [rng.permutation(images) for _ in range(-(-iterations * batch // images))]
+    rows = np.concatenate(orders)[: iterations * batch].reshape(iterations, batch).tolist()
+    return [[(iteration, position, j) for position, j in enumerate(row)] for iteration, row in enumerate(rows)]
+
+
+def parameter_groups(segmenter: Segmenter, rates: FinetuneRates) -> list[dict[str, object]]:
+    """The network and the classifier, each with its learning rate."""
+    return [
+        {"params": list(segmenter.deeplab.parameters()), "lr": rates.network},
+        {"params": list(segmenter.classifier.parameters()), "lr": rates.classifier},
+    ]
+
+
+def freeze_batchnorm(network: nn.Module) -> None:
+    """Fix the statistics of every batch normalisation; its scale and shift go on learning."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def finetune(
+    network: DeepLab, squares: LabelledSquares, section: Finetune, rates: FinetuneRates, seed: int
+) -> tuple[Segmenter, History]:
+    """Train for `iterations` batches with SGD, momentum 0.9 and poly decay; the history has the loss of ten stretches.
+
+    Classifier, dropout, order and augmentation are drawn from `seed`.
+    """
+    seed_torch(seed, "classifier and dropout")
+    segmenter = Segmenter(network, len(squares.classes)).to(device()).train()
+    if rates.frozen_batchnorm:
+        freeze_batchnorm(segmenter)
+    optimizer = torch.optim.SGD(parameter_groups(segmenter, rates), momentum=0.9, weight_decay=section.weight_decay)
+    draws = draw_batches(len(squares), section.batch, section.iterations, seed)
+    views, stretches = AugmentedSquares(squares, seed), min(STRETCHES, section.iterations)
+    ends = [section.iterations * (stretch + 1) // stretches for stretch in range(stretches)]
+
+    def batches(stretch: int) -> DataLoader:
+        begin = ends[stretch - 1] if stretch else 0
+        return DataLoader(views, batch_sampler=draws[begin : ends[stretch]], num_workers=workers())
+
+    def step(batch: list[Tensor]) -> dict[str, Tensor]:
+        views, labels = (tensor.to(device()) for tensor in batch)
+        return {"loss": pixel_cross_entropy(segmenter(views), labels)}
+
+    def decay(_: float, iteration: int) -> float:
+        return poly(iteration / section.iterations)
+
+    losses, history = History(), History()
+    for stretch in train_epochs(batches, step, optimizer, stretches, losses, "fine-tuning", decay):
+        history.add(iteration=ends[stretch], loss=losses.rows[-1]["loss"])
+    return segmenter, history
+
+
+def score_segmenter(segmenter: Segmenter, squares: LabelledSquares, batch: int) -> Int64[np.ndarray, "c c"]:
+    """Predicted (rows) against true classes in pixels, at the original sizes; the segmenter ends in evaluation mode."""
+    segmenter.eval()
+    loader = track(DataLoader(squares, batch, num_workers=workers()), "scoring", unit="batch")
+    return score((segmenter(images.to(device())) for images, _ in loader), squares).counts

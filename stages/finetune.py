@@ -1,0 +1,53 @@
+"""Fine-tune from one initialisation on a fraction of the labels.
+
+Writes `summary.json` (mIoU in percent), `log.csv` (losses) and `iou_per_class.csv` (percent).
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pandas as pd
+import typer
+
+from pipeline.images.datasets import ImageSet, LabelSet
+from pipeline.metrics.confusion import class_iou, mean_iou
+from pipeline.params import load
+from pipeline.progress import write_results
+from pipeline.runtime import log, run_stage
+from pipeline.seeding import derive_seed
+from pipeline.segmentation.finetuning import finetune, initial_network, score_segmenter
+from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
+from pipeline.segmentation.label_fractions import draw_fraction
+
+
+def main(
+    fraction: float,
+    split: Annotated[int, typer.Argument(min=0)],
+    init: Literal["start", "maskcontrast"],
+    images: Path,
+    labels: Path,
+    weights: Path,
+    out: Path,
+) -> None:
+    """Fine-tune the network WEIGHTS, of kind INIT, on the share FRACTION of the labels, drawn as SPLIT says."""
+    params = load()
+    section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
+    chosen = draw_fraction(labelled_split(image_set, label_set, section.train), fraction, params.base.seed, split)
+    train, test = (
+        LabelledSquares(image_set, label_set, indices, section.size)
+        for indices in (chosen, labelled_split(image_set, label_set, section.test))
+    )
+    seed = derive_seed(params.base.seed, "finetune", split)
+    network = initial_network(init, weights, params.pretrain.encoder, seed)
+    segmenter, history = finetune(network, train, section, getattr(section, init), seed)
+    confusion = score_segmenter(segmenter, test, section.batch)
+    miou = 100 * mean_iou(confusion)
+    facts = {"fraction": fraction, "split": split, "init": init, "images": len(train), "iterations": section.iterations}
+    write_results(out, {**facts, "miou": miou}, history)
+    table = {"class": label_set.classes, "iou": 100 * class_iou(confusion)}
+    pd.DataFrame(table).to_csv(out / "iou_per_class.csv", index=False)
+    log.info("fine-tuned %s on %d images, mIoU %.1f", init, len(train), miou)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,174 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.images.datasets import ImageSet, LabelSet
+from pipeline.metrics.confusion import mean_iou
+from pipeline.networks.backbone import Backbone
+from pipeline.networks.deeplab import DeepLab
+from pipeline.networks.weights import save_backbone, save_network
+from pipeline.params import Encoder, Finetune, FinetuneRates
+from pipeline.segmentation.finetuning import (
+    AugmentedSquares,
+    Segmenter,
+    about_centre,
+    augment,
+    draw_batches,
+    finetune,
+    freeze_batchnorm,
+    initial_network,
+    parameter_groups,
+    score_segmenter,
+)
+from pipeline.segmentation.label_batches import LabelledSquares
+
+Coloured = tuple[ImageSet, LabelSet]
+ENCODER = Encoder(output_stride=8, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1, embedding_dim=8)
+LEARNING = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=False)
+FROZEN = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=True)
+SECTION = Finetune(
+    train="train", test="val", size=64, batch=4, iterations=30, weight_decay=1e-4, start=LEARNING, maskcontrast=FROZEN
+)
+SHORT = SECTION.model_copy(update={"iterations": 3})
+
+
+def random_deeplab() -> DeepLab:
+    torch.manual_seed(0)
+    return DeepLab(Backbone("test_resnet", 8), ENCODER.atrous_rates, ENCODER.decoder_channels, ENCODER.dropout)
+
+
+@pytest.fixture
+def train(coloured: Coloured) -> LabelledSquares:
+    return LabelledSquares(*coloured, np.arange(6), 64)
+
+
+def test_shrinking_surrounds_labels_with_ignored_pixels() -> None:
+    labels = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    shrunk = about_centre(np.kron(labels, np.ones((2, 2), np.uint8)), 0.0, 0.5, Image.Resampling.NEAREST, 255)
+    expected = np.full((8, 8), 255)
+    expected[2:6, 2:6] = labels
+    assert shrunk.tolist() == expected.tolist()
+
+
+def test_shrinking_surrounds_images_with_the_mean_colour() -> None:
+    white = np.full((8, 8, 3), 255, dtype=np.uint8)
+    shrunk = about_centre(white, 0.0, 0.5, Image.Resampling.BILINEAR, (124, 116, 104))
+    assert shrunk[0, 0].tolist() == [124, 116, 104]
+    assert shrunk[4, 4].tolist() == [255, 255, 255]
+
+
+def test_a_quarter_turn_is_counter_clockwise_about_the_centre() -> None:
+    labels = np.arange(25, dtype=np.uint8).reshape(5, 5)
+    turned = about_centre(labels, math.pi / 2, 1.0, Image.Resampling.NEAREST, 255)
+    assert turned.tolist() == np.rot90(labels).tolist()
+
+
+def test_image_and_labels_move_together() -> None:
+    labels = np.zeros((40, 60), dtype=np.uint8)
+    labels[8:30, 10:35] = 1
+    image = np.where(labels[..., None], (250, 250, 250), (0, 0, 0)).astype(np.uint8)
+    for seed in range(20):
+        moved_image, moved_labels = augment(image, labels, np.random.default_rng(seed))
+        bright = moved_image[..., 0] > 190
+        assert (bright != (moved_labels == 1)).mean() < 0.03
+        assert moved_image.shape == image.shape
+
+
+def test_a_place_in_training_decides_the_view(train: LabelledSquares) -> None:
+    views = AugmentedSquares(train, seed=0)
+    pixels, labels = views[(2, 1, 5)]
+    assert torch.equal(pixels, views[(2, 1, 5)][0])
+    assert not torch.equal(pixels, views[(2, 2, 5)][0])
+    assert not torch.equal(pixels, views[(3, 1, 5)][0])
+    assert not torch.equal(pixels, AugmentedSquares(train, seed=1)[(2, 1, 5)][0])
+    assert pixels.shape == (3, 64, 64)
+    assert labels.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(("images", "batch", "iterations"), [(5, 3, 7), (2, 8, 4), (1, 2, 3), (6, 3, 4)])
+def test_every_image_is_drawn_as_often_as_any_other(images: int, batch: int, iterations: int) -> None:
+    draws = draw_batches(images, batch, iterations, seed=0)
+    seen = np.bincount([j for row in draws for _, _, j in row], minlength=images)
+    assert np.ptp(seen) <= 1
+    assert [[draw[:2] for draw in row] for row in draws] == [
+        [(iteration, position) for position in range(batch)] for iteration in range(iterations)
+    ]
+
+
+def test_classifier_and_network_have_their_own_rates_and_all_parameters_learn() -> None:
+    segmenter = Segmenter(random_deeplab(), 3)
+    network, classifier = parameter_groups(segmenter, LEARNING)
+    assert (network["lr"], classifier["lr"]) == (0.02, 1.0)
+    assert classifier["params"] == list(segmenter.classifier.parameters())
+    assert len(network["params"]) + 2 == len(list(segmenter.parameters()))  # type: ignore[arg-type]
+
+
+def test_frozen_statistics_stay_while_scale_and_shift_learn(train: LabelledSquares) -> None:
+    network = random_deeplab()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    segmenter, _ = finetune(network, train, SHORT, FROZEN, seed=0)
+    after = segmenter.deeplab.state_dict()
+    changed = {name.rsplit(".", 1)[1] for name in after if not torch.equal(before[name], after[name])}
+    assert changed == {"weight", "bias"}
+
+
+def test_statistics_follow_the_images_unless_frozen(train: LabelledSquares) -> None:
+    network = random_deeplab()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items() if "running" in name}
+    segmenter, _ = finetune(network, train, SHORT, LEARNING, seed=0)
+    after = segmenter.deeplab.state_dict()
+    assert all(not torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_freezing_batchnorm_leaves_dropout_on() -> None:
+    network = random_deeplab().train()
+    freeze_batchnorm(network)
+    modes = {type(module).__name__: module.training for module in network.modules()}
+    assert modes["BatchNorm2d"] is False
+    assert modes["Dropout"] is True
+
+
+def test_finetuning_learns_classes_that_are_colours(coloured: Coloured, train: LabelledSquares) -> None:
+    val = LabelledSquares(*coloured, np.array([6, 7]), 64)
+    segmenter, history = finetune(random_deeplab(), train, SECTION, LEARNING, seed=0)
+    confusion = score_segmenter(segmenter, val, 2)
+    assert confusion.sum() == 2 * 44 * 64
+    assert mean_iou(confusion) > 0.9
+    assert [row["iteration"] for row in history.rows] == [3, 6, 9, 12, 15, 18, 21, 24, 27, 30]
+
+
+def test_same_seed_gives_the_same_network_and_another_seed_another(train: LabelledSquares) -> None:
+    first, again, other = (finetune(random_deeplab(), train, SHORT, FROZEN, seed) for seed in (0, 0, 1))
+    assert first[1].rows == again[1].rows != other[1].rows
+    states = [segmenter.state_dict() for segmenter, _ in (first, again)]
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+def test_fewer_iterations_than_stretches_are_logged_one_by_one(train: LabelledSquares) -> None:
+    _, history = finetune(random_deeplab(), train, SHORT, FROZEN, seed=0)
+    assert [row["iteration"] for row in history.rows] == [1, 2, 3]
+
+
+def test_starting_weights_get_a_fresh_decoder_from_the_seed(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    backbone = Backbone("test_resnet", 32)
+    save_backbone(tmp_path / "start.pt", backbone)
+    first, again, other = (initial_network("start", tmp_path / "start.pt", ENCODER, seed) for seed in (0, 0, 1))
+    assert first.channels == 16
+    assert torch.equal(first.decoder[1].weight, again.decoder[1].weight)  # type: ignore[arg-type]
+    assert not torch.equal(first.decoder[1].weight, other.decoder[1].weight)  # type: ignore[arg-type]
+    assert all(torch.equal(t, first.backbone.body.state_dict()[name]) for name, t in backbone.body.state_dict().items())
+
+
+def test_pretrained_weights_come_with_their_decoder(tmp_path: Path) -> None:
+    network = random_deeplab()
+    config = {"backbone": "test_resnet", **ENCODER.model_dump()}
+    save_network(
+        tmp_path / "m.pt", "encoder", config, {f"deeplab.{name}": t for name, t in network.state_dict().items()}
+    )
+    loaded = initial_network("maskcontrast", tmp_path / "m.pt", ENCODER, 0)
+    assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in network.state_dict().items())
