@@ -1,0 +1,39 @@
+"""DeepUSPS phase 2: one network learns from the refined maps of all priors, and its predictions replace them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from pipeline.params import FusePseudolabels
+from pipeline.progress import History
+from pipeline.pseudolabels.crf import sharpen
+from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
+
+THRESHOLD = 0.5
+
+
+def fuse(
+    images: UInt8[Tensor, "n 3 s s"],
+    unseen: UInt8[Tensor, "m 3 s s"],
+    refined: Sequence[UInt8[Tensor, "n s s"]],
+    weights: Path,
+    settings: FusePseudolabels,
+    seed: int,
+    history: History,
+) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "m s s"]]:
+    """Pseudo-labels in [0, 1] of the training images and of `unseen` ones.
+
+    The maps are not averaged: each is a target of its own, and the network minimises the mean of the losses.
+    """
+    network = fresh_network(weights, settings, seed, "fusion")
+    inputs = network.inputs(images, settings.batch)
+    targets = [SoftTargets(maps, THRESHOLD) for maps in refined]
+    for _ in train(network, inputs, targets, settings, seed, "fusion", history):
+        pass
+    fused = predict(network, inputs, settings.batch)
+    scored = predict(network, network.inputs(unseen, settings.batch), settings.batch)
+    if settings.crf_output:
+        return sharpen(images, fused, settings.crf), sharpen(unseen, scored, settings.crf)
+    return fused, scored

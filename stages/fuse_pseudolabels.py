@@ -1,0 +1,35 @@
+"""Fuse the refined maps into one pseudo-label, a network under the mean of their losses (DeepUSPS phase 2)."""
+
+from pathlib import Path
+
+from pipeline.images.datasets import ImageSet, MapSet
+from pipeline.params import load
+from pipeline.progress import History, write_results
+from pipeline.pseudolabels.fusion import fuse
+from pipeline.pseudolabels.maps import square_images, square_maps, write_maps
+from pipeline.runtime import log, run_stage
+
+
+def main(
+    images: Path, benchmark: Path, refined: Path, weights: Path, out: Path, benchmark_out: Path, results: Path
+) -> None:
+    """Learn from the maps in REFINED, one file a prior; predict the IMAGES, and the BENCHMARK that it never sees."""
+    loaded = load()
+    settings, priors = loaded.fuse_pseudolabels, loaded.sweep.priors
+    image_set, benchmark_set = ImageSet(images), ImageSet(benchmark)
+    map_sets = [MapSet(refined / f"{prior}.h5") for prior in priors]
+    for map_set in map_sets:
+        image_set.require_ids(map_set)
+    squares, unseen = (square_images(each, settings.size) for each in (image_set, benchmark_set))
+    targets = [square_maps(map_set, settings.size) for map_set in map_sets]
+    history = History()
+    fused, scored = fuse(squares, unseen, targets, weights, settings, loaded.base.seed, history)
+    count = write_maps(out, image_set, fused)
+    benchmark_count = write_maps(benchmark_out, benchmark_set, scored)
+    summary = {"images": count, "priors": list(priors), "fused_mean": round(float(fused.mean()), 6)}
+    write_results(results, summary, history)
+    log.info("fused %s: pseudo-labels of %d images, and of %d benchmark images", priors, count, benchmark_count)
+
+
+if __name__ == "__main__":
+    run_stage(main)

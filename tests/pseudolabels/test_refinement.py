@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.errors import InputError
+from pipeline.progress import History
+from pipeline.pseudolabels import refinement
+from pipeline.pseudolabels.refinement import MovingAverage, average_predictions, prior_threshold, refine
+from tests.pseudolabels.conftest import REFINE, Discs, cut, mean_error
+
+
+def test_moving_average_equals_its_closed_form():
+    values = torch.rand(5, 2, 3, 3)
+    average = MovingAverage(0.7)
+    for value in values:
+        average.update(value)
+    weight = torch.tensor([0.3 * 0.7**age for age in (4, 3, 2, 1, 0)])
+    expected = (weight.view(5, 1, 1, 1) * values).sum(0) / (1 - 0.7**5)
+    torch.testing.assert_close(average.value, expected)
+
+
+@pytest.mark.parametrize(("decay", "updates"), [(0.7, 1), (0.7, 3), (0.0, 2)])
+def test_average_of_equal_maps_is_that_map(decay: float, updates: int):
+    maps, average = torch.rand(2, 3, 3), MovingAverage(decay)
+    for _ in range(updates):
+        average.update(maps)
+    torch.testing.assert_close(average.value, maps)
+
+
+def test_only_the_last_epochs_are_averaged_each_sharpened(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(refinement, "sharpen", lambda images, saliency, crf: saliency / 2)
+    settings = REFINE.model_copy(update={"epochs": 5, "averaged_epochs": 2, "moving_average": 0.5})
+    epochs = (torch.full((1, 4, 4), value) for value in (0.9, 0.9, 0.9, 0.4, 0.8))
+    averaged = average_predictions(epochs, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), settings)
+    # (0.25 * 0.2 + 0.5 * 0.4) / 0.75
+    torch.testing.assert_close(averaged, torch.full((1, 4, 4), 1 / 3))
+
+
+def test_threshold_of_a_prior_is_the_factor_times_the_mean_of_all_its_maps():
+    prior = torch.tensor([[[0, 0], [0, 0]], [[0, 0], [102, 102]]], dtype=torch.uint8)
+    assert prior_threshold(prior, 1.5) == pytest.approx(1.5 * 0.1)
+
+
+def test_a_prior_without_salient_pixels_is_refused_with_its_threshold():
+    with pytest.raises(InputError, match=r"above 0\.118, 1\.5 times their mean; .* refine_pseudolabels\.threshold_fac"):
+        prior_threshold(torch.full((2, 4, 4), 20, dtype=torch.uint8), 1.5)
+
+
+def test_refined_maps_are_nearer_to_the_truth_than_the_prior(weights: Path, discs: Discs):
+    history = History()
+    refined = refine(discs.images, discs.priors[0], weights, REFINE, 0, history)
+    assert mean_error(refined, discs.truth) < 0.5 * mean_error(cut(discs.priors[0]), discs.truth)
+    assert history.rows[-1]["loss"] < history.rows[0]["loss"]
+
+
+def test_each_round_learns_from_the_maps_of_the_one_before(
+    weights: Path, discs: Discs, monkeypatch: pytest.MonkeyPatch
+):
+    taught = []
+    plain_train = refinement.train
+
+    def spying_train(network, inputs, targets, *rest):
+        taught.append(targets)
+        return plain_train(network, inputs, targets, *rest)
+
+    monkeypatch.setattr(refinement, "train", spying_train)
+    settings = REFINE.model_copy(update={"rounds": 2, "epochs": 2, "averaged_epochs": 1})
+    history = History()
+    once = refine(
+        discs.images[:8], discs.priors[0][:8], weights, settings.model_copy(update={"rounds": 1}), 0, History()
+    )
+    refine(discs.images[:8], discs.priors[0][:8], weights, settings, 0, history)
+    assert [(row["round"], row["epoch"]) for row in history.rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    (_,), (first,), (second,) = taught
+    assert first.threshold == pytest.approx(1.5 * float(discs.priors[0][:8].float().mean()) / 255)
+    assert torch.equal(first.maps, discs.priors[0][:8])
+    assert second.threshold == 0.5
+    torch.testing.assert_close(second.maps.float() / 255, once, atol=0.5 / 255 + 1e-6, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_maps(weights: Path, discs: Discs):
+    settings = REFINE.model_copy(update={"epochs": 2, "averaged_epochs": 2})
+
+    def refined(seed: int) -> torch.Tensor:
+        return refine(discs.images[:8], discs.priors[0][:8], weights, settings, seed, History())
+
+    assert torch.equal(refined(0), refined(0))
+    assert not torch.equal(refined(0), refined(1))
