@@ -1,0 +1,61 @@
+"""One vector for the salient object of every image: the mask embedding, and the same pooling of starting features."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from pipeline.contrast.encoder import Encoder
+from pipeline.contrast.prototypes import pool_pixels
+from pipeline.embedding_store import cutoff, write_embeddings
+from pipeline.images.datasets import ImageSet, square_batches
+from pipeline.networks.backbone import Backbone
+from pipeline.networks.upsampling import upsample
+from pipeline.params import Embed
+from pipeline.progress import track
+
+
+def embed_set(
+    images: ImageSet, encoder: Encoder, start: Backbone, settings: Embed, device: torch.device, out: Path
+) -> int:
+    """Write predicted saliency and both embedding tables of all images to `out`; returns how many have no object."""
+    encoder, start = encoder.to(device).eval(), start.to(device).eval()
+    widths = {"maskcontrast": encoder.settings.embedding_dim, "start": start.channels[-1]}
+    tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
+
+    def saliency() -> Iterator[UInt8[np.ndarray, "s s"]]:
+        batches = square_batches(images, range(len(images)), settings.size, settings.batch)
+        for chosen, batch in track(batches, "embed", total=-(-len(images) // settings.batch), unit="batch"):
+            probabilities, embeddings = embed_batch(batch.to(device), encoder, start, settings)
+            for name, vectors in embeddings.items():
+                tables[name][chosen] = vectors.cpu().numpy()
+            yield from probabilities.cpu().numpy()
+
+    # The tables are complete when the writer has consumed all saliency maps; it writes them after those.
+    write_embeddings(out, images.ids, saliency(), tables, settings.size, settings.model_dump())
+    return int((~tables["maskcontrast"].any(axis=1)).sum())
+
+
+@torch.inference_mode()
+def embed_batch(
+    images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backbone, settings: Embed
+) -> tuple[UInt8[Tensor, "b s s"], dict[str, Float[Tensor, "b _"]]]:
+    """Saliency (probability times 255) of images in [0, 1], and their embeddings: unit norm, zero without an object.
+
+    `maskcontrast` pools the pixel embeddings and `start` the last features of the starting backbone, over the same
+    pixels with the same weights. The paper takes the mean of unit vectors (`uniform`, `normalize_pixels`); its code
+    weighs raw pixels by the saliency logit.
+    """
+    embeddings, logits = encoder(images)
+    logits = upsample(logits, (images.shape[2], images.shape[3]))[:, 0]
+    saliency = (255 * logits.sigmoid()).round().to(torch.uint8)
+    weights = {"uniform": torch.ones_like(logits), "probability": logits.sigmoid(), "logit": logits}[settings.weight]
+    # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
+    weights = weights * (saliency > cutoff(settings.threshold))
+    maps = {"maskcontrast": embeddings, "start": start(images)[-1]}
+    return saliency, {
+        name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()
+    }

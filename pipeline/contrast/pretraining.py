@@ -1,0 +1,127 @@
+"""MaskContrast pretraining (paper sections 3 and 4.1): two encoders, a queue, and the loop over pairs of views."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from pipeline.contrast.encoder import Encoder, build_encoder
+from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss
+from pipeline.contrast.momentum import key_copy, update_key
+from pipeline.contrast.prototype_queue import PrototypeQueue
+from pipeline.contrast.prototypes import pool_pixels
+from pipeline.errors import InputError
+from pipeline.images.datasets import ImageSet, shuffled_batches
+from pipeline.images.view_pairs import ViewPairs
+from pipeline.mask_store import MaskStore
+from pipeline.params import Pretrain
+from pipeline.progress import History
+from pipeline.runtime import workers
+from pipeline.seeding import generator, seed_torch
+from pipeline.training.loop import train_epochs
+from pipeline.training.schedules import poly, warmup
+
+
+class MaskContrast(nn.Module):
+    """Query encoder, key encoder and queue; called with the two views of a batch, it returns the losses."""
+
+    def __init__(self, query: Encoder, settings: Pretrain, seed: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.query, self.key = query, key_copy(query)
+        self.queue = PrototypeQueue(settings.queue, settings.encoder.embedding_dim, generator(seed, "queue"))
+
+    def forward(
+        self,
+        query_images: Float[Tensor, "b 3 s s"],
+        query_masks: Bool[Tensor, "b s s"],
+        key_images: Float[Tensor, "b 3 s s"],
+        key_masks: Bool[Tensor, "b s s"],
+    ) -> dict[str, Tensor]:
+        """One step up to the loss, in the order of Algorithm 1: the key moves before it is used, the queue after."""
+        settings = self.settings
+        embeddings, saliency = self.query(query_images)
+        with torch.no_grad():
+            update_key(self.key, self.query, settings.momentum)
+            # MoCo shuffles the keys over devices, lest batch statistics tell which query belongs to which key. One
+            # process has one batch, and nothing to shuffle with.
+            prototypes = pool_pixels(self.key(key_images)[0], key_masks.to(embeddings.dtype))
+        contrastive, accuracy = contrastive_loss(
+            embeddings, query_masks, prototypes, self.queue.prototypes, settings.temperature, settings.class_balance
+        )
+        saliency_loss = balanced_saliency_loss(saliency, query_masks)
+        self.queue.enqueue(prototypes)
+        return {
+            "loss": contrastive + settings.saliency_weight * saliency_loss,
+            "contrastive": contrastive,
+            "saliency": saliency_loss,
+            "accuracy": accuracy,
+            "foreground": query_masks.float().mean(),
+        }
+
+
+def pretrain(
+    images: ImageSet, masks: MaskStore, start: Path, settings: Pretrain, seed: int, device: torch.device
+) -> tuple[Encoder, dict[str, object], History]:
+    """Train on the images of `settings.split` that have a mask; the query encoder, a summary, and the epochs' losses.
+
+    Raises InputError when fewer than two images have a mask.
+    """
+    images.require_ids(masks)
+    split = images.split(settings.split)
+    indices = split[~masks.rejected[split]]
+    if len(indices) < 2:
+        raise InputError(
+            f"{masks.path} has masks for {len(indices)} of the {len(split)} images of split {settings.split!r} and "
+            "pretraining needs 2; lower extract_masks.min_area or look at the predicted saliency"
+        )
+    seed_torch(seed, "encoder")
+    encoder = build_encoder(start, settings.encoder)
+    # Before the key encoder is copied from it, which then has the same stages frozen.
+    encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
+    model = MaskContrast(encoder, settings, seed).to(device).train()
+    seed_torch(seed, "dropout")
+    history = _train(model, ViewPairs(images, masks, indices, settings.views, seed), settings, seed, device)
+    summary = {"images": len(split), "used": len(indices), "without_mask": len(split) - len(indices)}
+    return encoder, {**summary, **history.rows[-1]}, history
+
+
+def _train(model: MaskContrast, views: ViewPairs, settings: Pretrain, seed: int, device: torch.device) -> History:
+    def batches(epoch: int) -> DataLoader:
+        views.set_epoch(epoch)
+        order = generator(seed, "order", epoch)
+        # A small last batch would have other negatives and batch statistics than the rest.
+        chosen = shuffled_batches(np.arange(len(views)), settings.batch, order, keep_last=len(views) < settings.batch)
+        return DataLoader(views, batch_sampler=chosen, num_workers=workers(), pin_memory=device.type == "cuda")
+
+    def step(batch: Sequence[Tensor]) -> dict[str, Tensor]:
+        query_images, query_masks, key_images, key_masks, _ = (part.to(device, non_blocking=True) for part in batch)
+        return model(query_images, query_masks, key_images, key_masks)
+
+    steps_per_epoch = max(1, len(views) // settings.batch)
+
+    def schedule(_: float, step: int) -> float:
+        # Poly falls from epoch to epoch, as in the authors' code, not from step to step.
+        return poly(step // steps_per_epoch / settings.epochs) * warmup(step, settings.warmup_steps)
+
+    history = History()
+    optimizer = _optimizer(model.query, settings)
+    for _ in train_epochs(batches, step, optimizer, settings.epochs, history, "pretrain", schedule):
+        pass
+    return history
+
+
+def _optimizer(query: Encoder, settings: Pretrain) -> torch.optim.SGD:
+    """SGD on all that is not frozen; the backbone, already trained, may learn at another rate than the new layers."""
+    backbone = [parameter for parameter in query.deeplab.backbone.parameters() if parameter.requires_grad]
+    new = [
+        parameter
+        for part in (query.deeplab.decoder, query.head, query.saliency_head)
+        for parameter in part.parameters()
+    ]
+    groups = [{"params": backbone, "lr": settings.learning_rate * settings.backbone_rate_factor}, {"params": new}]
+    return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, weight_decay=settings.weight_decay)

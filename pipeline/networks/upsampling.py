@@ -1,0 +1,10 @@
+"""Bilinear upsampling of feature maps, one convention for all networks."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+
+def upsample(maps: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c height width"]:
+    """Bilinear resize with pixel centres at halves (align_corners off), as everywhere in the method."""
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,57 @@
+"""Network files: a state dict with the facts needed to build the network again, saved byte for byte the same."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.errors import InputError
+from pipeline.networks.backbone import Backbone
+from pipeline.networks.deeplab import DeepLab
+from pipeline.packed import replacing
+
+
+def save_network(path: Path, kind: str, config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Save a network; `config` holds plain numbers, strings and lists.
+
+    Tensors are cloned, since a view would drag its whole base into the file; and the file is written through an
+    open handle, since `torch.save` to a path writes the file's name into it.
+    """
+    cpu = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save({"kind": kind, "config": dict(config), "state": cpu}, file)
+
+
+def read_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Config and state dict of a file of that kind; InputError for a missing or another kind of file."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; run `dvc repro` or `dvc pull` to make it")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if content.get("kind") != kind:
+        raise InputError(f"{path} holds a {content.get('kind')!r} network, not {kind!r}; check the stage's input paths")
+    return content["config"], content["state"]
+
+
+def save_backbone(path: Path, backbone: Backbone) -> None:
+    """Save a backbone's weights under its timm name."""
+    save_network(path, "backbone", {"backbone": backbone.name}, backbone.body.state_dict())
+
+
+def load_backbone(path: Path, output_stride: int) -> Backbone:
+    """The backbone of a file made by `save_backbone`, at an output stride of 8, 16 or 32."""
+    config, state = read_network(path, "backbone")
+    backbone = Backbone(config["backbone"], output_stride)
+    backbone.body.load_state_dict(state)
+    return backbone
+
+
+def load_deeplab(path: Path) -> DeepLab:
+    """The DeepLab network of a pretrained encoder's file (kind `encoder`), without the encoder's two heads."""
+    config, state = read_network(path, "encoder")
+    backbone = Backbone(config["backbone"], config["output_stride"])
+    deeplab = DeepLab(backbone, config["atrous_rates"], config["decoder_channels"], config["dropout"])
+    prefix = "deeplab."
+    deeplab.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
+    return deeplab

@@ -1,0 +1,149 @@
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.contrast import interpolation
+from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, pixel_factors
+from pipeline.contrast.prototypes import pool_pixels
+from tests.contrast import golden
+
+
+def plain_loss(
+    embeddings: Tensor, masks: Tensor, prototypes: Tensor, queue: Tensor, temperature: float, balance: bool
+) -> tuple[Tensor, Tensor]:
+    """The formulas as they read: upsample, normalise, select, one matrix of logits, weighted cross-entropy."""
+    full = F.interpolate(embeddings, size=masks.shape[1:], mode="bilinear", align_corners=False)
+    pixels, labels = F.normalize(full, dim=1).permute(0, 2, 3, 1)[masks], masks.nonzero()[:, 0]
+    logits = pixels @ torch.cat([prototypes, queue]).T / temperature
+    shares = torch.bincount(labels, minlength=logits.shape[1]).to(logits.dtype) / len(labels)
+    weights = 1 / torch.log(1.02 + shares) if balance else torch.ones_like(shares)
+    return F.cross_entropy(logits, labels, weights), (logits.argmax(1) == labels).double().mean()
+
+
+def random_batch(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Five images of 64x48 pixels (two strips), the fourth with an empty mask; the queue holds nine."""
+    torch.manual_seed(1)
+    masks = torch.rand(5, 64, 48) < torch.tensor([0.1, 0.3, 0.5, 0.0, 0.9]).view(5, 1, 1)
+    masks[2, :40] = False
+    unit = F.normalize(torch.randn(14, 7, dtype=dtype), dim=1)
+    return torch.randn(5, 7, 8, 6, dtype=dtype, requires_grad=True), masks, unit[:5], unit[5:]
+
+
+def golden_loss(class_balance: bool) -> tuple[Tensor, Tensor]:
+    prototypes = pool_pixels(golden.key(), golden.key_masks().float())
+    return contrastive_loss(
+        golden.query(), golden.query_masks(), prototypes, golden.queue(), golden.TEMPERATURE, class_balance
+    )
+
+
+def test_loss_and_accuracy_equal_the_golden_numbers():
+    value, accuracy = golden_loss(class_balance=True)
+    torch.testing.assert_close(value, torch.tensor(3.46275), atol=2e-5, rtol=0)
+    torch.testing.assert_close(accuracy, torch.tensor(6 / 45))
+
+
+def test_unweighted_loss_equals_the_golden_number():
+    torch.testing.assert_close(golden_loss(class_balance=False)[0], torch.tensor(3.35804), atol=2e-5, rtol=0)
+
+
+def test_class_weights_equal_the_golden_ones():
+    counts = golden.query_masks().sum((1, 2))
+    assert counts.tolist() == [27, 8, 6, 4]
+    weights = torch.tensor([2.0729, 5.5411, 7.0099, 9.6751], dtype=torch.double)
+    expected = weights / (counts * weights).sum()
+    torch.testing.assert_close(pixel_factors(counts, True), expected, rtol=1e-4, atol=0)
+
+
+def test_factors_of_all_pixels_sum_to_one():
+    counts = torch.tensor([3, 0, 7])
+    for balance in (True, False):
+        assert float((counts * pixel_factors(counts, balance)).sum()) == pytest.approx(1)
+    assert pixel_factors(counts, False).tolist() == pytest.approx([0.1] * 3)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.double, 1e-10), (torch.float, 1e-5)])
+@pytest.mark.parametrize("balance", [True, False])
+def test_loss_and_gradient_equal_the_plain_formulation(
+    dtype: torch.dtype, tolerance: float, balance: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(interpolation.STRIP, "cpu", 2048)
+    embeddings, masks, prototypes, queue = random_batch(dtype)
+    value, accuracy = contrastive_loss(embeddings, masks, prototypes, queue, 0.2, balance)
+    expected, expected_accuracy = plain_loss(embeddings, masks, prototypes, queue, 0.2, balance)
+    torch.testing.assert_close(value, expected, rtol=tolerance, atol=0)
+    assert float(accuracy) == pytest.approx(float(expected_accuracy))
+    (gradient,) = torch.autograd.grad(3 * value, embeddings)
+    (expected_gradient,) = torch.autograd.grad(3 * expected, embeddings)
+    assert (gradient - expected_gradient).norm() <= tolerance * expected_gradient.norm()
+    assert not gradient[3].any()
+
+
+def test_gradient_passes_the_numerical_check():
+    torch.manual_seed(0)
+    embeddings = torch.randn(2, 3, 2, 2, dtype=torch.double, requires_grad=True)
+    unit = F.normalize(torch.randn(5, 3, dtype=torch.double), dim=1)
+    masks = torch.rand(2, 6, 5) < 0.5
+    assert torch.autograd.gradcheck(lambda x: contrastive_loss(x, masks, unit[:2], unit[2:], 0.5, True)[0], embeddings)
+
+
+def test_alike_prototypes_give_the_log_of_their_number():
+    # Every logit is the same, so each pixel's cross-entropy is log(2 + 6).
+    same = F.normalize(torch.ones(8, 4), dim=1)
+    masks = torch.ones(2, 8, 8, dtype=torch.bool)
+    value, _ = contrastive_loss(torch.randn(2, 4, 2, 2), masks, same[:2], same[2:], 0.5, True)
+    assert float(value) == pytest.approx(math.log(8), rel=1e-5)
+
+
+def test_pixels_on_their_prototype_are_all_correct():
+    prototypes, queue = torch.eye(4)[:2], torch.eye(4)[2:]
+    embeddings = prototypes[:, :, None, None].expand(2, 4, 3, 3).contiguous()
+    value, accuracy = contrastive_loss(embeddings, torch.ones(2, 6, 6, dtype=torch.bool), prototypes, queue, 0.5, True)
+    assert accuracy == 1
+    # One logit of 1 / 0.5 against three of 0.
+    assert float(value) == pytest.approx(math.log(math.exp(2) + 3) - 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.001, 0.01])
+def test_loss_is_finite_and_exact_at_low_temperatures(temperature: float):
+    embeddings, masks, prototypes, queue = random_batch(torch.float)
+    value, _ = contrastive_loss(embeddings, masks, prototypes, queue, temperature, True)
+    (gradient,) = torch.autograd.grad(value, embeddings)
+    expected, _ = plain_loss(embeddings, masks, prototypes, queue, temperature, True)
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
+    assert gradient.isfinite().all()
+
+
+def test_batch_without_any_object_gives_zero_and_no_gradient():
+    embeddings, masks, prototypes, queue = random_batch(torch.float)
+    value, accuracy = contrastive_loss(embeddings, torch.zeros_like(masks), prototypes, queue, 0.5, True)
+    (gradient,) = torch.autograd.grad(value, embeddings)
+    assert value == accuracy == 0
+    assert not gradient.any()
+
+
+def test_saliency_loss_equals_the_golden_number():
+    value = balanced_saliency_loss(golden.saliency_logits(), golden.query_masks())
+    torch.testing.assert_close(value, torch.tensor(0.321256), atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_saliency_loss_of_a_degenerate_batch_is_zero(everywhere: bool):
+    masks = torch.full((2, 8, 8), everywhere)
+    assert balanced_saliency_loss(torch.randn(2, 1, 2, 2), masks) == 0
+
+
+def test_saliency_loss_of_undecided_logits_is_twice_the_product_of_the_shares_times_log_two():
+    # A quarter of the pixels is object: each class contributes 3/4 * 1/4 * log 2.
+    masks = torch.zeros(1, 4, 4, dtype=torch.bool)
+    masks[0, 0] = True
+    value = balanced_saliency_loss(torch.zeros(1, 1, 2, 2), masks)
+    assert float(value) == pytest.approx(2 * 3 / 16 * math.log(2))
+
+
+def test_saliency_loss_upsamples_its_logits():
+    logits, masks = torch.randn(2, 1, 3, 3, dtype=torch.double), torch.rand(2, 12, 9) < 0.3
+    full = F.interpolate(logits, size=(12, 9), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(balanced_saliency_loss(logits, masks), balanced_saliency_loss(full, masks))

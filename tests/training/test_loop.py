@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipeline.progress import History
+from pipeline.training.loop import train_epochs
+
+
+class Quadratic(nn.Module):
+    """Half of w squared: its gradient is w, so plain descent multiplies w by 1 - rate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0))
+
+    def step(self, batch: float) -> dict[str, Tensor]:
+        loss = 0.5 * self.w**2
+        return {"loss": loss, "seen": torch.tensor(batch)}
+
+
+def constant(progress: float, step: int) -> float:
+    return 1.0
+
+
+def test_weights_follow_the_schedule_on_every_groups_own_rate():
+    one, two = Quadratic(), Quadratic()
+    optimizer = torch.optim.SGD([{"params": [one.w], "lr": 0.1}, {"params": [two.w], "lr": 0.2}])
+    calls = []
+
+    def schedule(progress: float, step: int) -> float:
+        calls.append((progress, step))
+        return 1 - progress
+
+    def step(batch: float) -> dict[str, Tensor]:
+        return {"loss": one.step(batch)["loss"] + two.step(batch)["loss"]}
+
+    list(train_epochs(lambda epoch: [0.0, 0.0], step, optimizer, 2, History(), "toy", schedule))
+    assert calls == [(0, 0), (0.25, 1), (0.5, 2), (0.75, 3)]
+    factors = [1, 0.75, 0.5, 0.25]
+    assert float(one.w.detach()) == pytest.approx(torch.tensor([1 - 0.1 * f for f in factors]).prod().item())
+    assert float(two.w.detach()) == pytest.approx(torch.tensor([1 - 0.2 * f for f in factors]).prod().item())
+
+
+def test_history_holds_each_epochs_means():
+    model, history = Quadratic(), History()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    loaders = [[1.0, 3.0], [5.0, 7.0]]
+    epochs = list(train_epochs(lambda epoch: loaders[epoch], model.step, optimizer, 2, history, "toy", constant))
+    assert epochs == [0, 1]
+    # w is 1, 1/2, 1/4, 1/8 before the four steps.
+    assert history.rows == [
+        {"epoch": 1, "loss": (1 / 2 + 1 / 8) / 2, "seen": 2},
+        {"epoch": 2, "loss": (1 / 32 + 1 / 128) / 2, "seen": 6},
+    ]
+
+
+def test_each_epoch_is_handed_over_before_the_next_begins():
+    model, history = Quadratic(), History()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for epoch in train_epochs(lambda _: [0.0], model.step, optimizer, 3, history, "toy", constant):
+        assert len(history.rows) == epoch + 1
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_epoch():
+    model = Quadratic()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e30)
+    training = train_epochs(lambda _: [0.0, 0.0], model.step, optimizer, 3, History(), "toy", constant)
+    with pytest.raises(FloatingPointError, match="toy: .* in epoch 1; lower the learning rate"):
+        list(training)
