@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 READY := $(VENV)/requirements.synced
+# Threads that wait for each other spin by default, which on a busy machine costs several times the work itself.
+export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: repro test fast check setup lock readme
+.PHONY: repro test fast fresh setup lock graph
 
 repro: setup  ## run the whole pipeline; only what changed is run
 	$(RUN) dvc repro
@@ -14,6 +16,9 @@ test: setup  ## style, types and all tests, the slow end-to-end ones too
 
 fast: setup  ## the tests of seconds
 	$(RUN) pytest -m "not slow"
+
+fresh:  ## the proof that nothing is missing: `make test` in a new clone of the last commit, from an empty .venv
+	folder=$$(mktemp -d) && git clone --quiet . $$folder && $(MAKE) --directory $$folder test && rm -rf $$folder
 
 setup: $(READY)  ## a virtual environment with exactly the locked packages
 
@@ -27,5 +32,6 @@ lock:  ## pin every package for every platform, from pyproject.toml
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-header --no-annotate --extra dev \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 
-readme: setup  ## write the generated parts of README.md (graph and stage table) from dvc.yaml
-	$(RUN) python -m pipeline.readme
+graph: setup  ## after editing code or dvc.yaml: rewrite code dependencies and the README's picture of the graph
+	$(RUN) python -m tests.test_dag --fix
+	$(RUN) python -m tests.test_readme --fix

@@ -295,7 +295,7 @@ class Retrieve(Section):
 class ProbeLinear(Section):
     """Frozen network and a 1x1 classifier (paper section 4.1); trained without augmentation.
 
-    `learning_rate` is that of features standardised to unit length: 5 suits any network, and steps diverge near 8.
+    `learning_rate` is that of features standardised to unit length: 5 suits any network, above 8 steps may overshoot.
     """
 
     train: str

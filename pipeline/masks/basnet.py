@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from pipeline.networks.deeplab import upsample
+from pipeline.networks.upsampling import upsample
 
 OUTPUTS = 8
 

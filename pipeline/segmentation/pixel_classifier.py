@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from pipeline.metrics.confusion import IGNORED, Confusion
-from pipeline.networks.deeplab import upsample
+from pipeline.networks.upsampling import upsample
 from pipeline.segmentation.label_batches import LabelledSquares, resize_labels
 
 

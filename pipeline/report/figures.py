@@ -1,0 +1,73 @@
+"""Figures of the report as PNG files, the same bytes for the same numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from jaxtyping import Bool, Int, Shaped, UInt8
+from matplotlib.figure import Figure
+
+from pipeline.images.palette import voc_palette
+
+IGNORED = 255
+# Borders and other ignored pixels are drawn in white.
+COLOURS = voc_palette()
+COLOURS[IGNORED] = 255
+
+
+class Overlay(NamedTuple):
+    """One row of the overlay figure: image, its mask, its label map named by clusters, and the ground truth."""
+
+    image_id: str
+    image: UInt8[np.ndarray, "h w 3"]
+    mask: Bool[np.ndarray, "h w"]
+    predicted: UInt8[np.ndarray, "h w"]
+    truth: UInt8[np.ndarray, "h w"]
+
+
+def painted(image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The image dimmed to grey, with every class but background in its colour over it."""
+    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+    coloured = 0.3 * grey + 0.7 * COLOURS[labels]
+    return np.where((labels > 0)[..., None], coloured, 0.6 * grey + 60).astype(np.uint8)
+
+
+def save_overlays(rows: Sequence[Overlay], classes: Sequence[str], path: Path) -> None:
+    """One row an image: image, mask, clusters named by the matching, ground truth; classes as a legend."""
+    figure = Figure(figsize=(8, 2 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), 4, squeeze=False)
+    for row, overlay in zip(axes, rows, strict=True):
+        mask = overlay.mask.astype(np.uint8) * 2
+        pictures = (overlay.image, *(painted(overlay.image, m) for m in (mask, overlay.predicted, overlay.truth)))
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(picture)
+            axis.set_axis_off()
+        row[0].set_title(overlay.image_id, fontsize=7, loc="left", pad=2)
+    for axis, title in zip(axes[0][1:], ("mask", "clusters, named", "ground truth"), strict=True):
+        axis.set_title(title, fontsize=9)
+    shown = sorted({int(c) for row in rows for c in np.union1d(row.predicted, row.truth)} - {0, IGNORED})
+    patches = [mpl.patches.Patch(color=COLOURS[c] / 255, label=classes[c]) for c in shown]  # type: ignore[attr-defined]
+    figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
+    _save(figure, path)
+
+
+def save_confusion(pixels: Int[np.ndarray, "k c"], classes: Shaped[np.ndarray, " c"], path: Path) -> None:
+    """The confusion matrix (rows predicted, columns true), each true class scaled to 100 percent."""
+    shares = 100 * pixels.T / np.maximum(pixels.sum(axis=0), 1)[:, None]
+    side = 2 + 0.35 * len(classes)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axis = figure.subplots()
+    image = axis.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    axis.set_xticks(range(len(classes)), classes, rotation=90)
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set_xlabel("cluster, named by the matching")
+    axis.set_ylabel("ground truth")
+    figure.colorbar(image, ax=axis, label="percent of the class's pixels")
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # Without this matplotlib writes its version into the file.
+    figure.savefig(path, dpi=110, metadata={"Software": None})

@@ -1,0 +1,46 @@
+"""The rows of the overlay figure: a few images of the clustered split with what each step made of them."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+from pipeline.cluster_store import ClusterStore
+from pipeline.embedding_store import EmbeddingStore
+from pipeline.images.codecs import decode_image, decode_labels
+from pipeline.mask_store import MaskStore
+from pipeline.packed import Packed
+from pipeline.report.figures import Overlay
+from pipeline.report.tables import cluster_classes
+
+
+def overlay_rows(
+    images: Path, labels: Path, masks: Path, embeddings: Path, clusters: Path, results: Path, count: int
+) -> list[Overlay]:
+    """Evenly spaced images of the clustered split, painted by the first seed's clustering of MaskContrast."""
+    packed, truth, found = Packed(images, "images"), Packed(labels, "labels"), ClusterStore(clusters)
+    stored, kept = EmbeddingStore(embeddings), MaskStore(masks)
+    classes: list[str] = truth.metadata["classes"]
+    wanted = found.clusters("maskcontrast")
+    chosen = len(classes) if len(classes) in wanted else wanted[0]
+    seed, run = next(iter(found.runs("maskcontrast", chosen).items()))
+    names = cluster_classes(results, classes, chosen, seed)
+    rows = []
+    for position in np.linspace(0, len(found.ids) - 1, min(count, len(found.ids))).astype(int):
+        image_id = found.ids[position]
+        image = decode_image(packed[packed.index(image_id)])
+        predicted = paint(stored, image_id, names, int(run.assignments[position]), (image.shape[0], image.shape[1]))
+        ground_truth = decode_labels(truth[truth.index(image_id)])
+        rows.append(Overlay(image_id, image, kept[kept.index(image_id)], predicted, ground_truth))
+    return rows
+
+
+def paint(
+    stored: EmbeddingStore, image_id: str, names: Int64[np.ndarray, " k"], assignment: int, size: tuple[int, int]
+) -> UInt8[np.ndarray, "h w"]:
+    """The label map of one image at its original `size` (height, width): its cluster's class where it is salient."""
+    foreground = stored.foreground(stored.index(image_id))
+    labels = np.where(foreground, names[assignment + 1], names[0]).astype(np.uint8)
+    height, width = size
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))

@@ -1,0 +1,65 @@
+"""The tracked metrics: one nested JSON of rounded numbers, gathered from the results of all stages.
+
+DVC shows nested keys with dots (`kmeans.maskcontrast.k21.miou`), so keys hold no dot themselves, and no value is
+a list. mIoU and accuracy are in percent, saliency scores in [0, 1].
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.params import Sweep
+
+
+def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
+    """All headline numbers below `results`, rounded to `digits` significant digits.
+
+    Only the items that `sweep` lists are read, so that an item that was dropped leaves no number behind.
+    """
+    saliency = _read(results / "score_saliency")
+    pretrain = _read(results / "pretrain")
+    summary = {
+        "saliency": saliency["maps"],
+        "masks": saliency["masks"] | _read(results / "extract_masks"),
+        "pretrain": pretrain,
+        "kmeans": {
+            name: {f"k{clusters}": scores for clusters, scores in runs.items()}
+            for name, runs in _read(results / "match_clusters").items()
+        },
+        "retrieve": _read(results / "retrieve"),
+        "linear": _read(results / "probe_linear"),
+        "finetune": finetuning(results / "finetune", sweep),
+    }
+    return _rounded(summary, digits)
+
+
+def finetuning(folder: Path, sweep: Sweep) -> dict[str, Any]:
+    """Mean and sample s.d. over the splits, for every fraction and initialisation."""
+    table: dict[str, Any] = {}
+    for fraction in sweep.fractions:
+        for init in sweep.inits:
+            scores = [_read(folder / f"{fraction}-{split}-{init}")["miou"] for split in sweep.splits]
+            spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
+            table.setdefault(percent_key(fraction), {})[init] = {
+                "miou_mean": float(np.mean(scores)),
+                "miou_std": spread,
+            }
+    return table
+
+
+def percent_key(fraction: float) -> str:
+    """`0.125` as `12_5pct`: DVC would read a dot in a key as nesting."""
+    return f"{100 * fraction:g}pct".replace(".", "_")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def _rounded(value: Any, digits: int) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(inner, digits) for key, inner in value.items()}
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value

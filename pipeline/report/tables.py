@@ -1,0 +1,50 @@
+"""Tables that `dvc plots` draws: losses of each epoch, IoU of each class."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int64
+
+
+def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
+    """Losses of the pseudo-label networks and of BAS-Net, one row an epoch, with the network's name."""
+    folders = {f"refine {prior}": results / "refine_pseudolabels" / prior for prior in priors}
+    folders |= {"fuse": results / "fuse_pseudolabels", "basnet": results / "train_basnet"}
+    logs = {name: pd.read_csv(folder / "log.csv")[["epoch", "loss"]] for name, folder in folders.items()}
+    return pd.concat(logs, names=["network"]).reset_index("network")
+
+
+def iou_per_class(results: Path) -> pd.DataFrame:
+    """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast."""
+    kmeans = pd.read_csv(results / "match_clusters" / "iou_per_class.csv")
+    classes = kmeans["class"].nunique()
+    tables = {
+        "K-means": kmeans[(kmeans["name"] == "maskcontrast") & (kmeans["clusters"] == classes)],
+        "retrieval": _of_maskcontrast(pd.read_csv(results / "retrieve" / "iou_per_class.csv")),
+        "linear": _of_maskcontrast(pd.read_csv(results / "probe_linear" / "iou_per_class.csv")),
+    }
+    means = {name: table.groupby("class", sort=False)["iou"].mean() for name, table in tables.items()}
+    return pd.concat(means, names=["protocol"]).round(2).reset_index()
+
+
+def _of_maskcontrast(table: pd.DataFrame) -> pd.DataFrame:
+    return table.loc[table.iloc[:, 0] == "maskcontrast"]
+
+
+def confusion(results: Path, classes: Sequence[str]) -> Int64[np.ndarray, "c c"] | None:
+    """Pixels by predicted (rows) and true class (columns); None where no K equals the number of classes."""
+    path = results / "match_clusters" / "confusion.csv"
+    if not path.exists():
+        return None
+    table = pd.read_csv(path).pivot(index="predicted", columns="class", values="pixels")
+    return table.loc[list(classes), list(classes)].to_numpy(dtype=np.int64)
+
+
+def cluster_classes(results: Path, classes: Sequence[str], clusters: int, seed: int) -> Int64[np.ndarray, " k"]:
+    """The class index of every cluster of MaskContrast, background first."""
+    table = pd.read_csv(results / "match_clusters" / "mapping.csv")
+    run = table.set_index(["name", "clusters", "seed"]).sort_index().loc[("maskcontrast", clusters, seed)]
+    by_cluster = dict(zip(run["cluster"], run["class"], strict=True))
+    return np.array([classes.index(by_cluster[cluster]) for cluster in sorted(by_cluster)], dtype=np.int64)

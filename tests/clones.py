@@ -1,0 +1,51 @@
+"""A clone of this repository as a newcomer would have it, with uncommitted edits included, and DVC run in it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline import profile
+
+ROOT = Path(__file__).parents[1]
+
+
+def clone(folder: Path) -> Path:
+    """A git repository in `folder` with this working tree's tracked and new files, in one commit."""
+    listed = _run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+            (folder / name).chmod((ROOT / name).stat().st_mode)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    _run(folder, "git", "init", "--quiet")
+    commit(folder, "Start")
+    return folder
+
+
+def commit(folder: Path, message: str) -> None:
+    """Commit everything."""
+    _run(folder, "git", "add", "--all")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    _run(folder, "git", *identity, "commit", "--quiet", "--message", message)
+
+
+def apply_tiny(folder: Path) -> None:
+    """Switch a clone to the smallest run of the graph."""
+    profile.apply(folder / "tests" / "tiny.yaml", folder / "params.yaml")
+
+
+def repro(folder: Path, *arguments: str) -> set[str]:
+    """Run `dvc repro` and return the names of the stages that it ran."""
+    output = _run(folder, "dvc", "repro", *arguments).stdout
+    return set(re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE))
+
+
+def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.report.figures import Overlay, painted, save_confusion, save_overlays
+
+
+def test_objects_are_coloured_and_background_is_grey() -> None:
+    image = np.full((2, 2, 3), 100, dtype=np.uint8)
+    shown = painted(image, np.array([[0, 1], [0, 0]], dtype=np.uint8))
+    assert shown[0, 0].tolist() == [120, 120, 120]
+    assert shown[0, 1].tolist() == [119, 30, 30]
+
+
+def test_figures_come_out_with_the_same_bytes(tmp_path: Path) -> None:
+    labels = np.array([[0, 1], [2, 255]], dtype=np.uint8)
+    rows = [Overlay("a", np.zeros((2, 2, 3), dtype=np.uint8), labels == 1, labels, labels)]
+    for name in ("first", "second"):
+        save_overlays(rows, ["background", "cat", "dog"], tmp_path / f"{name}.png")
+        save_confusion(np.eye(2, dtype=np.int64), np.array(["background", "cat"]), tmp_path / f"{name}_confusion.png")
+    assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
+    assert (tmp_path / "first_confusion.png").read_bytes() == (tmp_path / "second_confusion.png").read_bytes()

@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.params import Sweep
+from pipeline.report.summary import finetuning, gather, percent_key
+
+SWEEP = Sweep(priors=["rbd"], fractions=[0.125, 1.0], splits=[0, 1], inits=["start", "maskcontrast"])
+
+
+def put(folder: Path, summary: dict[str, object]) -> None:
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(summary))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    for fraction, base in ((0.125, 10.0), (1.0, 30.0), (0.5, 99.0)):
+        for split in (0, 1):
+            for init, gain in (("start", 0.0), ("maskcontrast", 5.0)):
+                put(tmp_path / "finetune" / f"{fraction}-{split}-{init}", {"miou": base + gain + 2 * split})
+    put(tmp_path / "score_saliency", {"maps": {"shapes": {"rbd": {"mae": 0.123456789}}}, "masks": {"iou": 0.5}})
+    put(tmp_path / "extract_masks", {"images": 36, "rejected": 2})
+    put(tmp_path / "pretrain", {"loss": 2.0})
+    put(tmp_path / "match_clusters", {"maskcontrast": {"21": {"miou_mean": 35.01234, "seeds": 5}}})
+    put(tmp_path / "retrieve", {"start": {"miou": 20.0}})
+    put(tmp_path / "probe_linear", {"start": {"miou_mean": 45.0}})
+    return tmp_path
+
+
+def test_numbers_are_rounded_and_keys_hold_no_dot(results: Path) -> None:
+    summary = gather(results, SWEEP, digits=4)
+    assert summary["saliency"]["shapes"]["rbd"]["mae"] == 0.1235
+    assert summary["kmeans"]["maskcontrast"] == {"k21": {"miou_mean": 35.01, "seeds": 5}}
+    assert summary["masks"] == {"iou": 0.5, "images": 36, "rejected": 2}
+    assert list(summary["finetune"]) == ["12_5pct", "100pct"]
+
+
+def test_finetuning_is_the_mean_and_sample_deviation_over_splits(results: Path) -> None:
+    table = finetuning(results / "finetune", SWEEP)
+    assert table["12_5pct"]["maskcontrast"] == {"miou_mean": 16.0, "miou_std": pytest.approx(2**0.5)}
+
+
+def test_items_that_left_the_sweep_leave_no_number(results: Path) -> None:
+    assert "50pct" not in finetuning(results / "finetune", SWEEP)
+
+
+def test_percent_keys() -> None:
+    assert [percent_key(f) for f in (0.01, 0.125, 1.0)] == ["1pct", "12_5pct", "100pct"]

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+from pipeline.report.tables import cluster_classes, confusion, iou_per_class, saliency_losses
+
+CLASSES = ["background", "cat", "dog"]
+
+
+def put(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_losses_carry_the_name_of_their_network(tmp_path: Path) -> None:
+    for folder in ("refine_pseudolabels/rbd", "fuse_pseudolabels", "train_basnet"):
+        put(tmp_path / folder / "log.csv", "epoch,loss,other\n1,0.5,7\n")
+    table = saliency_losses(tmp_path, ["rbd"])
+    assert table["network"].tolist() == ["refine rbd", "fuse", "basnet"]
+    assert table["loss"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_iou_is_the_mean_over_seeds_of_maskcontrast_at_k_equal_to_classes(tmp_path: Path) -> None:
+    rows = "maskcontrast,3,0,background,80\nmaskcontrast,3,0,cat,10\nmaskcontrast,3,0,dog,0\n"
+    rows += "maskcontrast,3,1,background,90\nmaskcontrast,3,1,cat,30\nmaskcontrast,3,1,dog,0\n"
+    rows += "start,3,0,cat,99\nmaskcontrast,9,0,cat,99\n"
+    put(tmp_path / "match_clusters" / "iou_per_class.csv", "name,clusters,seed,class,iou\n" + rows)
+    put(tmp_path / "retrieve" / "iou_per_class.csv", "name,class,iou\nmaskcontrast,cat,50\nstart,cat,1\n")
+    put(tmp_path / "probe_linear" / "iou_per_class.csv", "init,seed,class,iou\nmaskcontrast,0,cat,60\nstart,0,cat,1\n")
+    assert iou_per_class(tmp_path).to_numpy().tolist() == [
+        ["K-means", "background", 85.0],
+        ["K-means", "cat", 20.0],
+        ["K-means", "dog", 0.0],
+        ["retrieval", "cat", 50.0],
+        ["linear", "cat", 60.0],
+    ]
+
+
+def test_confusion_has_predicted_rows_and_true_columns_in_class_order(tmp_path: Path) -> None:
+    assert confusion(tmp_path, CLASSES) is None
+    rows = [f"{true},{predicted},{10 * p + t}" for p, predicted in enumerate(CLASSES) for t, true in enumerate(CLASSES)]
+    put(tmp_path / "match_clusters" / "confusion.csv", "class,predicted,pixels\n" + "\n".join(rows) + "\n")
+    found = confusion(tmp_path, CLASSES)
+    assert found is not None
+    assert found.tolist() == [[0, 1, 2], [10, 11, 12], [20, 21, 22]]
+
+
+def test_clusters_are_named_in_their_own_order(tmp_path: Path) -> None:
+    rows = "start,3,0,0,cat\nmaskcontrast,3,0,1,dog\nmaskcontrast,3,0,0,background\nmaskcontrast,3,0,2,cat\n"
+    put(tmp_path / "match_clusters" / "mapping.csv", "name,clusters,seed,cluster,class\n" + rows)
+    assert cluster_classes(tmp_path, CLASSES, clusters=3, seed=0).tolist() == [0, 2, 1]

@@ -1,0 +1,97 @@
+"""The whole graph, end to end, on a tiny sample: what it makes, and what it reruns after each kind of edit."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.clones import apply_tiny, clone, commit, repro
+
+pytestmark = pytest.mark.slow
+
+AFTER_PRETRAIN = {
+    "embed",
+    "cluster",
+    "match_clusters",
+    "retrieve",
+    "probe_linear",
+    "finetune@1.0-0-maskcontrast",
+    "report",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone in which the tiny run has finished; the tests below edit it one after the other."""
+    folder = clone(tmp_path_factory.mktemp("golden"))
+    apply_tiny(folder)
+    assert len(repro(folder)) == 22
+    commit(folder, "Finish the tiny run")
+    return folder
+
+
+def out_hashes(folder: Path) -> dict[str, str]:
+    lock = YAML(typ="safe").load(folder / "dvc.lock")
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+    path.write_text(text.replace(old, new))
+
+
+def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
+    summary = json.loads((finished / "metrics" / "summary.json").read_text())
+    assert 0 < summary["kmeans"]["maskcontrast"]["k6"]["miou_mean"] < 100
+    assert 0 < summary["linear"]["maskcontrast"]["miou_mean"] <= 100
+    assert 0 < summary["finetune"]["100pct"]["maskcontrast"]["miou_mean"] <= 100
+    assert 0.2 < summary["saliency"]["shapes"]["rbd"]["max_f"] <= 1
+    assert summary["masks"]["images"] == 36
+    assert summary["masks"]["rejected"] < 36
+    assert summary["pretrain"]["loss"] > 0
+
+
+def test_the_plots_are_there(finished: Path) -> None:
+    plots = finished / "plots"
+    assert (plots / "overlays.png").stat().st_size > 1000
+    assert (plots / "pretrain.csv").read_text().startswith("epoch,")
+
+
+def test_a_second_run_runs_nothing(finished: Path) -> None:
+    assert repro(finished) == set()
+
+
+def test_a_finetuning_parameter_reruns_finetuning_and_the_report(finished: Path) -> None:
+    edit(finished / "params.yaml", "iterations: 6\n", "iterations: 5\n")
+    assert repro(finished) == {"finetune@1.0-0-start", "finetune@1.0-0-maskcontrast", "report"}
+
+
+def test_a_seed_list_reruns_clustering_what_reads_it_and_the_report(finished: Path) -> None:
+    edit(finished / "params.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert repro(finished) == {"cluster", "match_clusters", "report"}
+
+
+def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finished: Path) -> None:
+    edit(finished / "params.yaml", "inits: [start, maskcontrast]", "inits: [maskcontrast]")
+    assert repro(finished) == {"report"}
+    summary = json.loads((finished / "metrics" / "summary.json").read_text())
+    assert set(summary["finetune"]["100pct"]) == {"maskcontrast"}
+    edit(finished / "params.yaml", "inits: [maskcontrast]", "inits: [start, maskcontrast]")
+    assert repro(finished) <= {"report"}
+
+
+def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Path) -> None:
+    before = out_hashes(finished)
+    for folder in ("data", "models", "results", "plots", "metrics", ".dvc/cache", ".dvc/tmp"):
+        shutil.rmtree(finished / folder, ignore_errors=True)
+    (finished / "dvc.lock").unlink()
+    assert len(repro(finished)) == 22
+    assert out_hashes(finished) == before
+
+
+def test_the_contrastive_loss_reruns_pretraining_and_what_follows(finished: Path) -> None:
+    edit(finished / "pipeline" / "contrast" / "loss.py", "1.02", "1.05")
+    assert repro(finished) == {"pretrain", *AFTER_PRETRAIN}
