@@ -1,60 +1,68 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import params
 from pipeline.errors import InputError
 
-TEXT = (Path(__file__).parents[1] / "params.yaml").read_text()
+COMMITTED = Path(__file__).parents[1] / "params.yaml"
 
 
-def load_changed(tmp_path: Path, old: str, new: str) -> params.Params:
-    assert old in TEXT
+def load_changed(tmp_path: Path, section: str, **changes: Any) -> params.Params:
+    """The committed file with keys of one section set, or left out where the value is None."""
+    content = YAML(typ="safe").load(COMMITTED)
+    content[section] = {key: value for key, value in (content[section] | changes).items() if value is not None}
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace(old, new, 1))
+    YAML().dump(content, path)
     return params.load(path)
 
 
 def test_a_misspelt_key_is_named_with_its_value_and_the_likely_key(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"pretrain.temprature \(value 0.5\) is not a known key; did you mean temperature"
-    ):
-        load_changed(tmp_path, "temperature: 0.5", "temprature: 0.5")
+    message = r"pretrain.temprature \(value 0.5\) is not a known key; did you mean temperature"
+    with pytest.raises(InputError, match=message):
+        load_changed(tmp_path, "pretrain", temperature=None, temprature=0.5)
 
 
 def test_a_missing_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="finetune.iterations is missing"):
-        load_changed(tmp_path, "  iterations: 60\n", "")
+        load_changed(tmp_path, "finetune", iterations=None)
 
 
 def test_a_value_out_of_range_is_named_with_its_bound(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="extract_masks.threshold is 1.5; input should be less than or equal to 1"):
-        load_changed(tmp_path, "extract_masks:\n  threshold: 0.5", "extract_masks:\n  threshold: 1.5")
+        load_changed(tmp_path, "extract_masks", threshold=1.5)
 
 
 def test_a_number_in_quotes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pretrain.queue is '128'; input should be a valid integer"):
-        load_changed(tmp_path, "queue: 128", "queue: '128'")
+        load_changed(tmp_path, "pretrain", queue="128")
 
 
 def test_an_unknown_section_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(COMMITTED.read_text().replace("\nreport:\n", "\nreports:\n"))
     with pytest.raises(InputError, match=r"reports .* did you mean report"):
-        load_changed(tmp_path, "report:\n", "reports:\n")
+        params.load(path)
 
 
 def test_contradicting_sizes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"train_basnet .*crop \(640\) is larger than size"):
-        load_changed(tmp_path, "crop: 64", "crop: 640")
+        load_changed(tmp_path, "train_basnet", crop=640)
 
 
 def test_sections_are_frozen() -> None:
-    section = params.load(Path(__file__).parents[1] / "params.yaml").pretrain
+    section = params.load(COMMITTED).pretrain
     with pytest.raises(ValueError, match="frozen"):
         section.temperature = 0.1  # type: ignore[misc]
 
 
 def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
-    assert load_changed(tmp_path, "temperature: 0.5", "temperature: 5e-1").pretrain.temperature == 0.5
+    path = tmp_path / "params.yaml"
+    path.write_text(COMMITTED.read_text().replace("weight_decay: 0.0001", "weight_decay: 1e-4"))
+    assert "1e-4" in path.read_text()
+    assert params.load(path) == params.load(COMMITTED)
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:

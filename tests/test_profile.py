@@ -30,10 +30,11 @@ def test_the_sample_profile_brings_the_committed_state_back_from(overlay: Path, 
 
 def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tmp_path: Path) -> None:
     overlay = tmp_path / "hot.yaml"
-    overlay.write_text("pretrain: {temperature: 0.25, queue: 128}\n")
-    before = own_params.read_text()
+    before = params.load(own_params).pretrain
+    overlay.write_text(f"pretrain: {{temperature: 0.123, queue: {before.queue}}}\n")
+    lines = own_params.read_text()
     assert profile.apply(overlay, own_params) == ["pretrain.temperature"]
-    assert own_params.read_text() == before.replace("temperature: 0.5", "temperature: 0.25")
+    assert own_params.read_text() == lines.replace(f"temperature: {before.temperature}", "temperature: 0.123")
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:
