@@ -11,6 +11,7 @@ from tests.clones import apply_tiny, clone, commit, repro
 
 pytestmark = pytest.mark.slow
 
+STAGES = 23
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
@@ -27,7 +28,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone in which the tiny run has finished; the tests below edit it one after the other."""
     folder = clone(tmp_path_factory.mktemp("golden"))
     apply_tiny(folder)
-    assert len(repro(folder)) == 22
+    assert len(repro(folder)) == STAGES
     commit(folder, "Finish the tiny run")
     return folder
 
@@ -88,7 +89,7 @@ def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Pa
     for folder in ("data", "models", "results", "plots", "metrics", ".dvc/cache", ".dvc/tmp"):
         shutil.rmtree(finished / folder, ignore_errors=True)
     (finished / "dvc.lock").unlink()
-    assert len(repro(finished)) == 22
+    assert len(repro(finished)) == STAGES
     assert out_hashes(finished) == before
 
 
