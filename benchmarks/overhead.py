@@ -28,14 +28,16 @@ def prepare(folder: Path) -> Path:
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     dvc = str(Path(sys.executable).with_name("dvc"))
     with Repo(str(folder)) as repo:
-        for out in repo.index.outs:
-            make_stand_in(folder / out.def_path)
+        for item in [*repo.index.outs, *repo.index.deps]:
+            make_stand_in(folder / item.def_path)
     subprocess.run([dvc, "commit", "--quiet", "--force"], cwd=folder, check=True)
     return folder
 
 
 def make_stand_in(path: Path) -> None:
-    """A small file, or a folder with one, where an output belongs."""
+    """A small file, or a folder with one, where an output or an input belongs and nothing is yet."""
+    if path.exists():
+        return
     target = path if path.suffix else path / "stand-in"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(str(path.name))
