@@ -14,6 +14,7 @@ from pipeline.params import Params, Section
 ROOT = Path(__file__).parents[1]
 # A change in these cannot change a result: they check parameters, show progress, choose the device.
 INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progress.py", "pipeline/errors.py"}
+INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
 LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "finetune", "score_saliency", "report"}
 ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"}
 SHARED_PARAMS = ("base.", "sweep")

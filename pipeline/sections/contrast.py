@@ -1,0 +1,70 @@
+"""Sections of params.yaml about MaskContrast itself: views, encoder, pretraining, embedding."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, PositiveFraction, Section
+
+
+class Jitter(Section):
+    """Colour jitter strengths, and the probabilities of jitter, grey and flip."""
+
+    brightness: NonNegative
+    contrast: NonNegative
+    saturation: NonNegative
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+    probability: Fraction
+    grey_probability: Fraction
+    flip_probability: Fraction
+
+
+class Views(Section):
+    """The two augmented views of a training image; areas are fractions."""
+
+    size: Annotated[int, Field(ge=32)]
+    min_scale: PositiveFraction
+    min_foreground: Fraction
+    max_foreground: Fraction
+    max_tries: Count
+    jitter: Jitter
+
+
+class Encoder(Section):
+    """DeepLab-v3 on the starting backbone, with the embedding head and the saliency head."""
+
+    output_stride: Literal[8, 16, 32]
+    atrous_rates: Annotated[list[Count], Field(min_length=1)]
+    decoder_channels: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    embedding_dim: Count
+
+
+class Pretrain(Section):
+    """MaskContrast pretraining (paper sections 3 and 4.1)."""
+
+    split: str
+    encoder: Encoder
+    views: Views
+    frozen_stages: CountOrZero
+    batch: Annotated[int, Field(ge=2)]
+    epochs: Count
+    learning_rate: Positive
+    backbone_rate_factor: Positive
+    weight_decay: NonNegative
+    warmup_steps: CountOrZero
+    queue: Count
+    temperature: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    saliency_weight: NonNegative
+    class_balance: bool
+
+
+class Embed(Section):
+    """Pooling of pixel embeddings over the predicted salient pixels."""
+
+    size: Annotated[int, Field(ge=32)]
+    batch: Count
+    threshold: Fraction
+    weight: Literal["uniform", "probability", "logit"]
+    normalize_pixels: bool

@@ -1,0 +1,70 @@
+"""Sections of params.yaml about the run as a whole, the images and the starting weights."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Section, Seed
+
+
+class Base(Section):
+    """`seed`: the seed every random stream of the run is derived from."""
+
+    seed: Seed
+
+
+class Sweep(Section):
+    """The lists that stages are repeated over; only the stages that gather them depend on this section."""
+
+    priors: Annotated[list[Literal["rbd", "mc"]], Field(min_length=1)]
+    fractions: list[PositiveFraction]
+    splits: list[Seed]
+    inits: list[Literal["start", "maskcontrast"]]
+
+
+class DrawSample(Section):
+    """The embedded sample: images per set, and their longer side in pixels."""
+
+    size: Annotated[int, Field(ge=32)]
+    proposal: Count
+    benchmark: Count
+    train: Count
+    trainaug: Count
+    val: Count
+
+    @model_validator(mode="after")
+    def _train_is_part_of_trainaug(self) -> "DrawSample":
+        if self.train > self.trainaug:
+            raise ValueError(f"train ({self.train}) is a part of trainaug ({self.trainaug}) and cannot be larger")
+        return self
+
+
+class ImageSource(Section):
+    """Where a set comes from: `source` below data/raw, its folder layout, at most `limit` images a split (0: all)."""
+
+    source: str
+    layout: Literal["folder", "voc", "saliency"]
+    limit: dict[str, CountOrZero]
+    classes: list[str]
+
+    @model_validator(mode="after")
+    def _classes_belong_to_voc(self) -> "ImageSource":
+        if (self.layout == "voc") != (len(self.classes) > 1):
+            raise ValueError(f"classes are {self.classes}: name them, background first, for the layout voc alone")
+        return self
+
+
+class PackImages(Section):
+    """The three sets: `proposal` teaches saliency, `benchmark` only scores it, `target` is segmented."""
+
+    proposal: ImageSource
+    benchmark: ImageSource
+    target: ImageSource
+
+
+class PrepareWeights(Section):
+    """The starting network: a timm model; `weights` is `random`, `timm` (its download), or a file path with sha256."""
+
+    backbone: str
+    weights: str
+    sha256: str

@@ -1,0 +1,78 @@
+"""Sections of params.yaml about clustering, matching, retrieval, probing, fine-tuning and the report."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.sections.section import Count, NonNegative, Positive, Section, Seed
+
+
+class Cluster(Section):
+    """K-means on mask embeddings; `clusters` counts the background, as K does in the paper."""
+
+    split: str
+    clusters: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    iterations: Count
+    restarts: Count
+    components: Count
+    whiten: bool
+
+
+class MatchClusters(Section):
+    """Hungarian matching when K equals the number of classes, else the best class of every cluster."""
+
+    criterion: Literal["iou", "pixels"]
+
+
+class Retrieve(Section):
+    """Nearest labelled segment: `bank` and `query` are splits."""
+
+    bank: str
+    query: str
+    neighbours: Count
+
+
+class ProbeLinear(Section):
+    """Frozen network and a 1x1 classifier (paper section 4.1); trained without augmentation.
+
+    `learning_rate` is that of features standardised to unit length: 5 suits any network, above 8 steps may overshoot.
+    """
+
+    train: str
+    test: str
+    size: Annotated[int, Field(ge=32)]
+    batch: Count
+    epochs: Count
+    learning_rate: Positive
+    weight_decay: NonNegative
+    decay_epochs: list[Count]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+
+
+class FinetuneRates(Section):
+    """Learning rates of one initialisation: the network's and the new classifier's."""
+
+    network: Positive
+    classifier: Positive
+    frozen_batchnorm: bool
+
+
+class Finetune(Section):
+    """Semi-supervised fine-tuning (paper section 4.6)."""
+
+    train: str
+    test: str
+    size: Annotated[int, Field(ge=32)]
+    batch: Annotated[int, Field(ge=2)]
+    iterations: Count
+    weight_decay: NonNegative
+    start: FinetuneRates
+    maskcontrast: FinetuneRates
+
+
+class Report(Section):
+    """What the report shows: images of the overlay figure, digits of the numbers in metrics/summary.json."""
+
+    overlays: Count
+    digits: Count

@@ -1,0 +1,125 @@
+"""Sections of params.yaml on the way from images to object masks, and on scoring it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.sections.section import Count, Fraction, NonNegative, Positive, Section
+
+
+class Rbd(Section):
+    """Robust background detection (Zhu et al., CVPR 2014)."""
+
+    pixels_per_superpixel: Count
+    compactness: Positive
+    boundary_band: Count
+    background_weight: Positive
+    smoothness: Positive
+    position_sigma: Positive
+
+
+class Mc(Section):
+    """Absorbing Markov chain (Jiang et al., ICCV 2013)."""
+
+    superpixels: Count
+    compactness: Positive
+    colour_scale: Positive
+    outlier_sum: Positive
+    centre_score: Positive
+
+
+class ComputePriors(Section):
+    """Hand-crafted priors, computed with the longest side reduced to `max_side` pixels."""
+
+    max_side: Annotated[int, Field(ge=32)]
+    remove_frame: bool
+    rbd: Rbd
+    mc: Mc
+
+
+class Crf(Section):
+    """Two-label dense CRF solved on a grid; sigmas in pixels at a longest side of 432 (colour in 0..255)."""
+
+    grid: Annotated[int, Field(ge=8)]
+    iterations: Count
+    smoothness_sigma: Positive
+    smoothness_weight: NonNegative
+    position_sigma: Positive
+    colour_sigma: Positive
+    appearance_weight: NonNegative
+
+
+class SaliencyNetwork(Section):
+    """What the pseudo-label networks share: input side, training length, and whether the backbone stays fixed."""
+
+    size: Annotated[int, Field(ge=32)]
+    batch: Count
+    epochs: Count
+    learning_rate: Positive
+    frozen_backbone: bool
+    confidence_rule: bool
+    beta_squared: Positive
+
+
+class RefinePseudolabels(SaliencyNetwork):
+    """DeepUSPS phase 1."""
+
+    rounds: Count
+    threshold_factor: Positive
+    moving_average: Annotated[float, Field(ge=0, lt=1)]
+    averaged_epochs: Count
+    crf: Crf
+
+    @model_validator(mode="after")
+    def _averages_trained_epochs(self) -> "RefinePseudolabels":
+        if self.averaged_epochs > self.epochs:
+            raise ValueError(f"averaged_epochs ({self.averaged_epochs}) is larger than epochs ({self.epochs})")
+        return self
+
+
+class FusePseudolabels(SaliencyNetwork):
+    """DeepUSPS phase 2; with `crf_output` the fused map is sharpened by the CRF before it is saved."""
+
+    crf_output: bool
+    crf: Crf
+
+
+class TrainBasnet(Section):
+    """BAS-Net; `width` is the channel count of its first stage (64 in the paper)."""
+
+    width: Annotated[int, Field(ge=4)]
+    size: Annotated[int, Field(ge=32)]
+    crop: Annotated[int, Field(ge=32)]
+    batch: Annotated[int, Field(ge=2)]
+    epochs: Count
+    learning_rate: Positive
+    target_threshold: Fraction
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "TrainBasnet":
+        if self.crop > self.size:
+            raise ValueError(f"crop ({self.crop}) is larger than size ({self.size})")
+        return self
+
+
+class PredictSaliency(Section):
+    """BAS-Net on new images; `stretch` maps each prediction's minimum to 0 and its maximum to 1."""
+
+    size: Annotated[int, Field(ge=32)]
+    batch: Count
+    stretch: bool
+
+
+class ExtractMasks(Section):
+    """Threshold and clean-up; areas are fractions of the image."""
+
+    threshold: Fraction
+    min_component: Fraction
+    min_area: Fraction
+    mode: Literal["components", "contours"]
+
+
+class ScoreSaliency(Section):
+    """`beta_squared` of the F-measure (0.3 throughout the field)."""
+
+    beta_squared: Positive
