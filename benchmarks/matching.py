@@ -12,8 +12,8 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.measure import interleaved
 from pipeline.metrics.confusion import IGNORED, mean_iou
-from pipeline.segmentation.foreground_counts import count_image, painted_confusion
 from pipeline.segmentation.matching import match, merge_clusters
+from pipeline.segmentation.region_counts import count_image, painted_rows, region_confusion
 
 IMAGES, CLASSES, SIDE, HEIGHT, WIDTH = 24, 21, 512, 375, 500
 
@@ -46,7 +46,7 @@ def scenes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def ours(foregrounds: np.ndarray, assignments: np.ndarray, labels: np.ndarray) -> float:
     """MIoU from 2 x 21 counts an image."""
     counts = np.stack([count_image(*pair)[:, :CLASSES] for pair in zip(foregrounds, labels, strict=True)])
-    confusion = painted_confusion(assignments, counts, CLASSES)
+    confusion = region_confusion(painted_rows(assignments), counts, CLASSES)
     return mean_iou(merge_clusters(confusion, match(confusion, "iou")))
 
 

@@ -1,11 +1,14 @@
-"""Clusterings of the mask embeddings of one split, in one HDF5 file (schema `maskcontrast/clusters`).
+"""Clusterings of one split by mask embeddings, or cells of pixels, in one HDF5 file (schema `maskcontrast/clusters`).
 
 - `ids`: the images of the split, as in `packed`; `metadata["split"]` is its name;
-- `tables/<name>/mean` float32 [d] and `tables/<name>/matrix` float32 [d, p]: the projection of an embedding table;
+- `tables/<name>/mean` float32 [d] and `tables/<name>/matrix` float32 [d, p]: the projection of a table;
+- attribute `grid` of `tables/<name>`: 0 for mask embeddings, g for the features of g x g cells an image;
 - `tables/<name>/runs/<K>/seeds` int64 [s], and beside it for each of these seeds
   `assignments` int32 [s, n], `centroids` float32 [s, K - 1, p], `inertia` float64 [s].
 
-K counts the background, so assignments run from 0 to K - 2; -1 marks an image in which nothing is salient.
+K counts the background, so assignments of mask embeddings run from 0 to K - 2; -1 marks an image in which nothing is
+salient. For cells the background is a cluster like any other: there are K centroids, and `assignments` holds g * g
+numbers from 0 to K - 1 for every image, cells in reading order.
 A new embedding e belongs to the centroid nearest to `(e - mean) @ matrix`.
 """
 
@@ -34,7 +37,7 @@ class Projection(NamedTuple):
 
 
 class Clustering(NamedTuple):
-    """One run of K-means with K - 1 centroids; `inertia` is the sum of squared distances to the own centroid."""
+    """One run of K-means; `inertia` is the sum of squared distances to the own centroid."""
 
     assignments: Int32[np.ndarray, " n"]
     centroids: Float32[np.ndarray, "k p"]
@@ -42,10 +45,11 @@ class Clustering(NamedTuple):
 
 
 class NamedClusterings(NamedTuple):
-    """All clusterings of one embedding table: `runs[K][seed]`."""
+    """All clusterings of one table: `runs[K][seed]`; `grid` is 0 for mask embeddings, else cells a side."""
 
     projection: Projection
     runs: Mapping[int, Mapping[int, Clustering]]
+    grid: int = 0
 
 
 def write_clusters(
@@ -55,8 +59,9 @@ def write_clusters(
     require_sorted(list(ids), path)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         write_header(file, SCHEMA, VERSION, list(ids), metadata)
-        for name, (projection, runs) in sorted(clusterings.items()):
+        for name, (projection, runs, grid) in sorted(clusterings.items()):
             table = file.create_group(f"tables/{name}")
+            table.attrs["grid"] = grid
             table["mean"], table["matrix"] = projection
             for clusters, by_seed in sorted(runs.items()):
                 group = table.create_group(f"runs/{clusters}")
@@ -73,8 +78,12 @@ class ClusterStore(Container):
 
     @property
     def names(self) -> list[str]:
-        """Names of the clustered embedding tables, sorted."""
+        """Names of the clustered tables, sorted."""
         return sorted(self.file["tables"])  # type: ignore[arg-type]
+
+    def grid(self, name: str) -> int:
+        """Cells a side whose features one table holds; 0 for mask embeddings."""
+        return int(self.file[f"tables/{name}"].attrs["grid"])  # type: ignore[arg-type]
 
     def clusters(self, name: str) -> list[int]:
         """The numbers of clusters K, ascending; background is one of them."""

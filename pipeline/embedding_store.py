@@ -3,15 +3,18 @@
 - `saliency`: uint8 [n, s, s], predicted probability times 255, one image a chunk, gzip;
 - `embeddings/<name>`: float32 [n, d], unit norm, zero where nothing is salient; `maskcontrast` are the mask
   embeddings, `start` the starting weights' features pooled over the same pixels, as the baseline;
+- `cells/start`: float16 [m, g, g, d], the starting weights' last features averaged in g x g cells, for the m images
+  (ids ascending) of split `metadata["cells"]["split"]`;
 - `ids` and attributes as in `packed`; `metadata["threshold"]` is the probability above which a pixel is salient.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import h5py
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float16, Float32, UInt8
 
 from pipeline.packed import Container, replacing, require_sorted, write_header
 
@@ -30,8 +33,9 @@ def write_embeddings(
     embeddings: Mapping[str, Float32[np.ndarray, "n _"]],
     size: int,
     metadata: Mapping[str, object],
+    cells: Mapping[str, Float16[np.ndarray, "m g g _"]] = MappingProxyType({}),
 ) -> None:
-    """Write saliency maps (streamed) and embedding tables for the images `ids` (ascending)."""
+    """Write saliency maps (streamed), embedding tables and features of cells for the images `ids` (ascending)."""
     require_sorted(ids, path)
     with replacing(path) as temporary, h5py.File(temporary, "w") as file:
         write_header(file, SCHEMA, VERSION, ids, metadata)
@@ -41,6 +45,8 @@ def write_embeddings(
             stored[i] = probability
         for name, table in sorted(embeddings.items()):
             file[f"embeddings/{name}"] = table
+        for name, features in sorted(cells.items()):
+            file[f"cells/{name}"] = features
 
 
 class EmbeddingStore(Container):
@@ -56,6 +62,10 @@ class EmbeddingStore(Container):
     def embeddings(self, name: str) -> Float32[np.ndarray, "n d"]:
         """The whole table of one name."""
         return self.dataset(f"embeddings/{name}")[:]
+
+    def cells(self, name: str) -> Float16[np.ndarray, "m g g d"]:
+        """Features of one name in the cells of the images of split `metadata["cells"]["split"]`, ids ascending."""
+        return self.dataset(f"cells/{name}")[:]
 
     def foreground(self, i: int) -> Bool[np.ndarray, "s s"]:
         """Where image i is predicted salient."""

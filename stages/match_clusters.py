@@ -18,21 +18,25 @@ from pipeline.packed import Packed
 from pipeline.params import load
 from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
-from pipeline.segmentation.foreground_counts import count_split
 from pipeline.segmentation.matching import Match, match_all, mean_and_spread
+from pipeline.segmentation.region_counts import count_cells, count_foregrounds
 
 
 def main(embeddings: Path, clusters: Path, labels: Path, out: Path) -> None:
     """Match clusters with classes, all tables, K and seeds from one pass over the labels."""
     store, label_maps = ClusterStore(clusters), Packed(labels, "labels")
-    counts = count_split(EmbeddingStore(embeddings), label_maps, store.ids, store.metadata["split"])
+    scored = label_maps, store.ids, store.metadata["split"]
+    counts = {
+        grid: count_cells(*scored, grid) if grid else count_foregrounds(EmbeddingStore(embeddings), *scored)
+        for grid in sorted({store.grid(name) for name in store.names})
+    }
     matches = list(match_all(store, counts, load().match_clusters.criterion))
     summary: dict[str, dict[str, object]] = {name: {} for name in store.names}
     for (name, k), runs in groupby(matches, key=lambda found: (found.name, found.clusters)):
         summary[name][str(k)] = mean_and_spread(list(runs))
     write_results(out, summary)
     write_tables(out, matches, np.array(label_maps.metadata["classes"]))
-    log.info("matched %d clusterings of %d images with %d classes", len(matches), len(store), counts.shape[2])
+    log.info("matched %d clusterings of %d images with the classes", len(matches), len(store))
 
 
 def write_tables(out: Path, matches: list[Match], classes: np.ndarray) -> None:

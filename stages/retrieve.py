@@ -13,7 +13,7 @@ from pipeline.packed import Packed
 from pipeline.params import load
 from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
-from pipeline.segmentation.foreground_counts import count_split, painted_confusion
+from pipeline.segmentation.region_counts import count_foregrounds, painted_rows, region_confusion
 from pipeline.segmentation.retrieval import retrieve_classes, segment_classes
 
 
@@ -24,7 +24,7 @@ def main(images: Path, embeddings: Path, labels: Path, out: Path) -> None:
     store.require_ids(packed)
     bank, query = packed.split(options.bank), packed.split(options.query)
     bank_counts, query_counts = (
-        count_split(store, label_maps, [packed.ids[i] for i in members], split)
+        count_foregrounds(store, label_maps, [packed.ids[i] for i in members], split)
         for members, split in ((bank, options.bank), (query, options.query))
     )
     known = segment_classes(bank_counts)
@@ -32,7 +32,7 @@ def main(images: Path, embeddings: Path, labels: Path, out: Path) -> None:
     for table in store.names:
         embedded = store.embeddings(table)
         found = retrieve_classes(embedded[bank], known, embedded[query], options.neighbours)
-        confusion = painted_confusion(found, query_counts, len(names))
+        confusion = region_confusion(painted_rows(found), query_counts, len(names))
         summary[table] = {
             "miou": 100 * mean_iou(confusion),
             "accuracy": 100 * pixel_accuracy(confusion),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
@@ -25,29 +26,35 @@ def embed_set(
     encoder, start = encoder.to(device).eval(), start.to(device).eval()
     widths = {"maskcontrast": encoder.settings.embedding_dim, "start": start.channels[-1]}
     tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
+    grid, row_of = settings.cells.grid, {int(i): row for row, i in enumerate(images.split(settings.cells.split))}
+    cells = np.zeros((len(row_of), grid, grid, widths["start"]), dtype=np.float16)
 
     def saliency() -> Iterator[UInt8[np.ndarray, "s s"]]:
         batches = square_batches(images, range(len(images)), settings.size, settings.batch)
         for chosen, batch in track(batches, "embed", total=-(-len(images) // settings.batch), unit="batch"):
-            probabilities, embeddings = embed_batch(batch.to(device), encoder, start, settings)
+            probabilities, embeddings, features = embed_batch(batch.to(device), encoder, start, settings)
             for name, vectors in embeddings.items():
                 tables[name][chosen] = vectors.cpu().numpy()
+            for i, found in zip(chosen, features.cpu().numpy(), strict=True):
+                if i in row_of:
+                    cells[row_of[i]] = found
             yield from probabilities.cpu().numpy()
 
     # The tables are complete when the writer has consumed all saliency maps; it writes them after those.
-    write_embeddings(out, images.ids, saliency(), tables, settings.size, settings.model_dump())
+    metadata = settings.model_dump()
+    write_embeddings(out, images.ids, saliency(), tables, settings.size, metadata, {"start": cells})
     return int((~tables["maskcontrast"].any(axis=1)).sum())
 
 
 @torch.inference_mode()
 def embed_batch(
     images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backbone, settings: Embed
-) -> tuple[UInt8[Tensor, "b s s"], dict[str, Float[Tensor, "b _"]]]:
-    """Saliency (probability times 255) of images in [0, 1], and their embeddings: unit norm, zero without an object.
+) -> tuple[UInt8[Tensor, "b s s"], dict[str, Float[Tensor, "b _"]], Float[Tensor, "b g g d"]]:
+    """Saliency (probability times 255) of images in [0, 1], their embeddings, and the starting features in cells.
 
-    `maskcontrast` pools the pixel embeddings and `start` the last features of the starting backbone, over the same
-    pixels with the same weights. The paper takes the mean of unit vectors (`uniform`, `normalize_pixels`); its code
-    weighs raw pixels by the saliency logit.
+    Embeddings have unit norm, or are zero without an object. `maskcontrast` pools the pixel embeddings and `start` the
+    last features of the starting backbone, over the same pixels with the same weights. The paper takes the mean of unit
+    vectors (`uniform`, `normalize_pixels`); its code weighs raw pixels by the saliency logit.
     """
     embeddings, logits = encoder(images)
     logits = upsample(logits, (images.shape[2], images.shape[3]))[:, 0]
@@ -56,6 +63,6 @@ def embed_batch(
     # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
     weights = weights * (saliency > cutoff(settings.threshold))
     maps = {"maskcontrast": embeddings, "start": start(images)[-1]}
-    return saliency, {
-        name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()
-    }
+    pooled = {name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()}
+    cells = F.adaptive_avg_pool2d(maps["start"], settings.cells.grid)
+    return saliency, pooled, cells.permute(0, 2, 3, 1)

@@ -60,11 +60,19 @@ class Pretrain(Section):
     class_balance: bool
 
 
+class Cells(Section):
+    """Features of the starting weights, averaged in `grid` x `grid` cells of the images of one split."""
+
+    split: str
+    grid: Annotated[int, Field(ge=2)]
+
+
 class Embed(Section):
-    """Pooling of pixel embeddings over the predicted salient pixels."""
+    """Pooling of pixel embeddings over the predicted salient pixels; `cells` are for the pixel K-means baseline."""
 
     size: Annotated[int, Field(ge=32)]
     batch: Count
     threshold: Fraction
     weight: Literal["uniform", "probability", "logit"]
     normalize_pixels: bool
+    cells: Cells

@@ -4,7 +4,7 @@ Cluster 0 is the background and takes part like any other. With as many clusters
 one (Hungarian); with another number every cluster takes its best class (over-clustering, paper Table 4).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.cluster_store import ClusterStore
 from pipeline.metrics.confusion import iou_matrix, mean_iou, pixel_accuracy
-from pipeline.segmentation.foreground_counts import painted_confusion
+from pipeline.segmentation.region_counts import painted_rows, region_confusion
 
 Criterion = Literal["iou", "pixels"]
 
@@ -49,13 +49,21 @@ def merge_clusters(confusion: Int64[np.ndarray, "k c"], mapping: Int64[np.ndarra
     return merged
 
 
-def match_all(store: ClusterStore, counts: Int64[np.ndarray, "n 2 c"], criterion: Criterion) -> Iterator[Match]:
-    """Match every clustering of the store; `counts` are the foreground counts of its images, in its order."""
+def match_all(
+    store: ClusterStore, counts: Mapping[int, Int64[np.ndarray, "n r c"]], criterion: Criterion
+) -> Iterator[Match]:
+    """Match every clustering of the store, given `counts[grid]` in the regions that were clustered, images as stored.
+
+    Those are the foregrounds' for `grid` 0, of the mask embeddings, else those of `grid` x `grid` cells.
+    """
     for name in store.names:
+        grid = store.grid(name)
+        regions = counts[grid]
         for clusters in store.clusters(name):
             for seed, run in store.runs(name, clusters).items():
                 # Assignment -1, nothing salient, lands on row 0 with the background.
-                confusion = painted_confusion(run.assignments + 1, counts, clusters)
+                rows = run.assignments.reshape(len(regions), -1) if grid else painted_rows(run.assignments + 1)
+                confusion = region_confusion(rows, regions, clusters)
                 mapping = match(confusion, criterion)
                 yield Match(name, clusters, seed, mapping, merge_clusters(confusion, mapping))
 

@@ -17,7 +17,8 @@ from pipeline.params import Encoder as EncoderSettings
 
 
 def embed_settings(**changes: object) -> Embed:
-    chosen = {"size": 48, "batch": 5, "threshold": 0.5, "weight": "uniform", "normalize_pixels": True} | changes
+    chosen = {"size": 48, "batch": 5, "threshold": 0.5, "weight": "uniform", "normalize_pixels": True,
+              "cells": {"split": "val", "grid": 3}} | changes  # fmt: skip
     return Embed.model_validate(chosen)
 
 
@@ -33,7 +34,7 @@ def test_embedding_is_the_weighted_mean_of_the_unit_pixels_of_the_object(
 ):
     encoder, start = networks
     images = torch.rand(3, 3, 48, 48)
-    saliency, embeddings = embed_batch(images, encoder, start, embed_settings(weight=weight))
+    saliency, embeddings, _ = embed_batch(images, encoder, start, embed_settings(weight=weight))
     with torch.no_grad():
         maps, logits = (upsample(part, (48, 48)) for part in encoder(images))
         features = upsample(start(images)[-1], (48, 48))
@@ -54,9 +55,15 @@ def test_stored_rows_follow_the_ids_and_the_stored_foreground(
     assert store.ids == images.ids
     assert store.names == ["maskcontrast", "start"]
     # Of a single image, in another batch than before.
-    saliency, expected = embed_batch(images.squared(7, 48)[None], *networks, settings)
+    saliency, expected, _ = embed_batch(images.squared(7, 48)[None], *networks, settings)
     np.testing.assert_allclose(store.embeddings("maskcontrast")[7], expected["maskcontrast"][0], atol=1e-4)
     assert (store.foreground(7) != (saliency[0] > 128).numpy()).mean() < 0.01
+    assert store.cells("start").shape == (4, 3, 3, networks[1].channels[-1])
+    # Image 11 is the fourth of split val; its 6 x 6 features are averaged two by two.
+    with torch.no_grad():
+        features = networks[1](images.squared(11, 48)[None])[-1][0]
+    expected_cells = features.unflatten(1, (3, 2)).unflatten(3, (3, 2)).mean((2, 4)).permute(1, 2, 0)
+    np.testing.assert_allclose(store.cells("start")[3], expected_cells, rtol=2e-3, atol=2e-3)
     norms = np.linalg.norm(store.embeddings("maskcontrast"), axis=1)
     objects = np.array([store.foreground(i).any() for i in range(len(store))])
     np.testing.assert_allclose(norms, objects, atol=1e-5)

@@ -7,7 +7,14 @@ from scipy.cluster.vq import kmeans2
 from pipeline.cluster_store import ClusterStore, write_clusters
 from pipeline.errors import InputError
 from pipeline.params import Cluster
-from pipeline.segmentation.kmeans import assign, cluster_embeddings, fit_projection, initial_centroids, kmeans
+from pipeline.segmentation.kmeans import (
+    assign,
+    cluster_cells,
+    cluster_embeddings,
+    fit_projection,
+    initial_centroids,
+    kmeans,
+)
 
 OPTIONS = Cluster(
     split="val", clusters=[3, 6], seeds=[0, 7], iterations=10, restarts=2, components=4, whiten=True
@@ -105,6 +112,17 @@ def test_images_with_nothing_salient_are_assigned_nowhere_and_change_no_other():
 def test_background_is_one_of_the_k_clusters():
     runs = cluster_embeddings("start", blobs(20, 5, 6), OPTIONS).runs
     assert {k: run[0].centroids.shape for k, run in runs.items()} == {3: (2, 4), 6: (5, 4)}
+
+
+def test_cells_of_one_kind_form_a_cluster_whatever_image_they_are_in():
+    kinds = np.array([[0, 1, 1, 2], [2, 2, 1, 0], [1, 1, 1, 1]])
+    features = np.random.default_rng(0).normal(size=(3, 5))[kinds].reshape(3, 2, 2, 5).astype(np.float16)
+    projection, runs, grid = cluster_cells("start_pixels", features, OPTIONS.model_copy(update={"clusters": [3]}))
+    assert grid == 2
+    assert runs[3][0].centroids.shape == (3, 4)
+    assert len(set(zip(runs[3][0].assignments, kinds.ravel(), strict=True))) == 3
+    assert runs[3][0].inertia == pytest.approx(0, abs=1e-5)
+    assert np.isfinite(projection.matrix).all()
 
 
 def test_too_few_salient_images_are_refused():

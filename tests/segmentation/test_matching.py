@@ -10,8 +10,14 @@ from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
 from pipeline.metrics.confusion import Confusion, iou_matrix, mean_iou
 from pipeline.packed import Packed, write_packed
-from pipeline.segmentation.foreground_counts import count_image, count_split, painted_confusion
 from pipeline.segmentation.matching import Match, match, match_all, mean_and_spread, merge_clusters
+from pipeline.segmentation.region_counts import (
+    count_cells,
+    count_foregrounds,
+    count_image,
+    painted_rows,
+    region_confusion,
+)
 
 GOLDEN = np.array([[24, 0, 8], [16, 2, 0], [3, 7, 5]])
 
@@ -59,7 +65,7 @@ def test_counts_paint_the_same_confusion_as_label_maps():
         y, x = (np.arange(11) * 2 + 1) * 8 // 22, (np.arange(9) * 2 + 1) * 8 // 18
         painted.add(np.where(foreground[np.ix_(y, x)], row, 0), label_map)
     counts = np.stack([count_image(f, m)[:, :3] for f, m in zip(foregrounds, labels, strict=True)])
-    assert np.array_equal(painted_confusion(rows, counts, 5), painted.counts)
+    assert np.array_equal(region_confusion(painted_rows(rows), counts, 5), painted.counts)
 
 
 def test_mean_and_spread_are_in_percent_and_one_seed_has_no_spread():
@@ -89,24 +95,38 @@ def scenes(tmp_path: Path) -> tuple[EmbeddingStore, Path]:
 
 def test_a_stored_clustering_is_scored_by_hand(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
     embeddings, labels = scenes
-    counts = count_split(embeddings, Packed(labels, "labels"), ["a", "b", "c"], "val")
+    counts = count_foregrounds(embeddings, Packed(labels, "labels"), ["a", "b", "c"], "val")
     assert counts.tolist() == [[[32, 0, 0], [0, 32, 0]], [[32, 0, 0], [0, 0, 32]], [[32, 32, 0], [0, 0, 0]]]
     run = Clustering(np.array([1, 0, -1], dtype=np.int32), np.zeros((2, 1), dtype=np.float32), 0.0)
     projection = Projection(np.zeros(3, dtype=np.float32), np.zeros((3, 1), dtype=np.float32))
     named = {"start": NamedClusterings(projection, {3: {5: run}})}
     write_clusters(tmp_path / "clusters.h5", ["a", "b", "c"], named, {"split": "val"})
-    (found,) = match_all(ClusterStore(tmp_path / "clusters.h5"), counts, "iou")
+    (found,) = match_all(ClusterStore(tmp_path / "clusters.h5"), {0: counts}, "iou")
     assert found[:3] == ("start", 3, 5)
     assert found.mapping.tolist() == [0, 2, 1]
     # Background 96 / 128, cat 32 / 64 since the third image is missed, dog 32 / 32.
     assert mean_iou(found.confusion) == pytest.approx((0.75 + 0.5 + 1) / 3)
 
 
+def test_cells_are_scored_where_they_lie(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
+    counts = count_cells(Packed(scenes[1], "labels"), ["a", "b", "c"], "val", 2)
+    assert counts[1].tolist() == [[0, 0, 16], [16, 0, 0], [0, 0, 16], [16, 0, 0]]
+    # Clusters 2 and 1 fill the left halves, 0 the right ones; in the last image the lower left cell is missed.
+    assignments = np.array([2, 0, 2, 0, 1, 0, 1, 0, 2, 0, 0, 0], dtype=np.int32)
+    run = Clustering(assignments, np.zeros((3, 1), dtype=np.float32), 0.0)
+    projection = Projection(np.zeros(3, dtype=np.float32), np.zeros((3, 1), dtype=np.float32))
+    named = {"start_pixels": NamedClusterings(projection, {3: {5: run}}, 2)}
+    write_clusters(tmp_path / "clusters.h5", ["a", "b", "c"], named, {"split": "val"})
+    (found,) = match_all(ClusterStore(tmp_path / "clusters.h5"), {2: counts}, "iou")
+    assert found.mapping.tolist() == [0, 2, 1]
+    assert found.confusion.tolist() == [[96, 16, 0], [0, 48, 0], [0, 0, 32]]
+
+
 def test_an_unlabelled_image_is_refused_by_name(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
     write_packed(tmp_path / "none.h5", [], "labels", metadata={"classes": []})
     with pytest.raises(InputError, match="holds no label map, so split val cannot be scored"):
-        count_split(scenes[0], Packed(tmp_path / "none.h5", "labels"), ["a"], "val")
+        count_foregrounds(scenes[0], Packed(tmp_path / "none.h5", "labels"), ["a"], "val")
     write_packed(tmp_path / "odd.h5", [("a", encode_png(np.full((2, 2), 9, np.uint8)))], "labels",
                  metadata={"classes": ["background"]})  # fmt: skip
     with pytest.raises(InputError, match="label map of a holds class 9 but only 1 classes"):
-        count_split(scenes[0], Packed(tmp_path / "odd.h5", "labels"), ["a"], "val")
+        count_foregrounds(scenes[0], Packed(tmp_path / "odd.h5", "labels"), ["a"], "val")

@@ -1,0 +1,78 @@
+"""What the evaluation needs of the labels: pixels of every class in each region of an image.
+
+Matching and retrieval give a whole region one cluster or class, be it the predicted foreground or a cell of a grid. So
+these R x C numbers an image decide every confusion matrix exactly: labels and saliency are decoded once, and any
+number of clusterings costs additions.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Int64, Integer, UInt8
+from PIL import Image
+
+from pipeline.embedding_store import EmbeddingStore
+from pipeline.errors import InputError
+from pipeline.images.codecs import decode_labels
+from pipeline.metrics.confusion import joint_counts, known_columns
+from pipeline.packed import Packed
+from pipeline.progress import track
+
+
+def count_foregrounds(
+    embeddings: EmbeddingStore, labels: Packed, ids: list[str], split: str
+) -> Int64[np.ndarray, "n 2 c"]:
+    """Pixels on the background (region 0) and the predicted foreground (1) of the named images.
+
+    InputError when one has no label map or a class without a name.
+    """
+    counts = []
+    for image_id, label_map in _label_maps(labels, ids, split):
+        found = count_image(embeddings.foreground(embeddings.index(image_id)), label_map)
+        counts.append(_known(found, labels, image_id))
+    return np.stack(counts)
+
+
+def count_cells(labels: Packed, ids: list[str], split: str, grid: int) -> Int64[np.ndarray, "n r c"]:
+    """Pixels in each of `grid` x `grid` cells of the named images, in reading order; errors as `count_foregrounds`."""
+    cells = np.arange(grid * grid, dtype=np.int32).reshape(grid, grid)
+    counts = []
+    for image_id, label_map in _label_maps(labels, ids, split):
+        found = joint_counts(_nearest(cells, label_map.shape), label_map, grid * grid)
+        counts.append(_known(found, labels, image_id))
+    return np.stack(counts)
+
+
+def count_image(foreground: Bool[np.ndarray, "s s"], labels: UInt8[np.ndarray, "h w"]) -> Int64[np.ndarray, "2 256"]:
+    """Pixels of every label on the background (row 0) and the foreground (row 1), at the size of the label map."""
+    return joint_counts(_nearest(foreground.view(np.uint8), labels.shape), labels, 2)
+
+
+def region_confusion(
+    rows: Integer[np.ndarray, "n r"], counts: Int64[np.ndarray, "n r c"], k: int
+) -> Int64[np.ndarray, "{k} c"]:
+    """Confusion matrix of label maps that are `rows[i, j]` on region j of image i."""
+    confusion = np.zeros((k, counts.shape[2]), dtype=np.int64)
+    np.add.at(confusion, rows.ravel(), counts.reshape(-1, counts.shape[2]))
+    return confusion
+
+
+def painted_rows(rows: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, "n 2"]:
+    """The regions' rows of label maps that are `rows[i]` on the foreground of image i and 0 elsewhere."""
+    return np.stack([np.zeros_like(rows), rows], axis=1)
+
+
+def _label_maps(labels: Packed, ids: list[str], split: str) -> Iterator[tuple[str, UInt8[np.ndarray, "h w"]]]:
+    if not len(labels):
+        raise InputError(f"{labels.path} holds no label map, so split {split} cannot be scored; stop at `cluster`")
+    for image_id in track(ids, f"count {split}"):
+        yield image_id, decode_labels(labels[labels.index(image_id)])
+
+
+def _known(counts: Int64[np.ndarray, "r 256"], labels: Packed, image_id: str) -> Int64[np.ndarray, "r c"]:
+    return known_columns(counts, len(labels.metadata["classes"]), f"the label map of {image_id}")
+
+
+def _nearest(regions: Integer[np.ndarray, "s s"], size: tuple[int, ...]) -> Integer[np.ndarray, "h w"]:
+    height, width = size
+    return np.asarray(Image.fromarray(regions).resize((width, height), Image.Resampling.NEAREST))
