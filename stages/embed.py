@@ -6,7 +6,7 @@ from pipeline import params
 from pipeline.contrast.embedding import embed_set
 from pipeline.contrast.encoder import load_encoder
 from pipeline.images.datasets import ImageSet
-from pipeline.networks.weights import load_backbone
+from pipeline.networks.backbone import load_backbone
 from pipeline.runtime import device, log, run_stage
 
 

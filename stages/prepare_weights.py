@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline import params
+from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.networks.weights import save_backbone
 from pipeline.runtime import log, run_stage
 
 

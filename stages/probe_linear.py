@@ -11,7 +11,8 @@ import pandas as pd
 
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import class_iou
-from pipeline.networks.weights import load_backbone, load_deeplab
+from pipeline.networks.backbone import load_backbone
+from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import load
 from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage

@@ -5,9 +5,9 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.networks.backbone import Backbone
+from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.deeplab import DeepLab
-from pipeline.networks.weights import load_backbone, read_network, save_network
+from pipeline.networks.weights import read_network, save_network
 from pipeline.params import Encoder as EncoderSettings
 
 KIND = "encoder"

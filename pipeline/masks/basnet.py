@@ -4,13 +4,37 @@ import itertools
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from pipeline.networks.upsampling import upsample
 
 OUTPUTS = 8
+
+
+class ResidualBlock(nn.Module):
+    """The basic block of a ResNet (He et al., CVPR 2016): two convolutions beside an identity or a strided shortcut.
+
+    Of torchvision's the import alone takes longer than to predict the masks of the embedded sample.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut = nn.Sequential()
+        if stride > 1:
+            self.shortcut.extend([nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)])
+
+    def forward(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
+        """Features at the stride of the block."""
+        return F.relu(self.residual(features) + self.shortcut(features))
 
 
 class Refiner(nn.Module):
@@ -115,8 +139,5 @@ def _conv_blocks(channels: Sequence[int], dilations: Sequence[int]) -> nn.Sequen
 
 
 def _residual_blocks(inputs: int, outputs: int, count: int, stride: int = 1) -> nn.Sequential:
-    shortcut = None
-    if stride > 1:
-        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-    first = BasicBlock(inputs, outputs, stride, shortcut)
-    return nn.Sequential(first, *(BasicBlock(outputs, outputs) for _ in range(count - 1)))
+    first = ResidualBlock(inputs, outputs, stride)
+    return nn.Sequential(first, *(ResidualBlock(outputs, outputs) for _ in range(count - 1)))

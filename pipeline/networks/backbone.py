@@ -1,11 +1,14 @@
 """Backbones by name through timm: a pyramid of feature maps at a chosen output stride."""
 
+from pathlib import Path
+
 import timm
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.networks.weights import read_network, save_network
 
 
 class Backbone(nn.Module):
@@ -55,6 +58,19 @@ class Backbone(nn.Module):
         for module in getattr(self, "frozen", []):
             module.eval()
         return self
+
+
+def save_backbone(path: Path, backbone: Backbone) -> None:
+    """Save a backbone's weights under its timm name."""
+    save_network(path, "backbone", {"backbone": backbone.name}, backbone.body.state_dict())
+
+
+def load_backbone(path: Path, output_stride: int) -> Backbone:
+    """The backbone of a file made by `save_backbone`, at an output stride of 8, 16 or 32."""
+    config, state = read_network(path, "backbone")
+    backbone = Backbone(config["backbone"], output_stride)
+    backbone.body.load_state_dict(state)
+    return backbone
 
 
 def _modules_up_to(body: nn.Module, stages: int) -> list[nn.Module]:

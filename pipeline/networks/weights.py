@@ -8,8 +8,6 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InputError
-from pipeline.networks.backbone import Backbone
-from pipeline.networks.deeplab import DeepLab
 from pipeline.packed import replacing
 
 
@@ -32,26 +30,3 @@ def read_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tenso
     if content.get("kind") != kind:
         raise InputError(f"{path} holds a {content.get('kind')!r} network, not {kind!r}; check the stage's input paths")
     return content["config"], content["state"]
-
-
-def save_backbone(path: Path, backbone: Backbone) -> None:
-    """Save a backbone's weights under its timm name."""
-    save_network(path, "backbone", {"backbone": backbone.name}, backbone.body.state_dict())
-
-
-def load_backbone(path: Path, output_stride: int) -> Backbone:
-    """The backbone of a file made by `save_backbone`, at an output stride of 8, 16 or 32."""
-    config, state = read_network(path, "backbone")
-    backbone = Backbone(config["backbone"], output_stride)
-    backbone.body.load_state_dict(state)
-    return backbone
-
-
-def load_deeplab(path: Path) -> DeepLab:
-    """The DeepLab network of a pretrained encoder's file (kind `encoder`), without the encoder's two heads."""
-    config, state = read_network(path, "encoder")
-    backbone = Backbone(config["backbone"], config["output_stride"])
-    deeplab = DeepLab(backbone, config["atrous_rates"], config["decoder_channels"], config["dropout"])
-    prefix = "deeplab."
-    deeplab.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
-    return deeplab

@@ -10,9 +10,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from pipeline.images.datasets import shuffled_batches
-from pipeline.networks.backbone import Backbone
+from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.upsampling import upsample
-from pipeline.networks.weights import load_backbone
 from pipeline.params import SaliencyNetwork
 from pipeline.progress import History, track
 from pipeline.pseudolabels.loss import pseudolabel_loss

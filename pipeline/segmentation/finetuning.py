@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.metrics.confusion import IGNORED
-from pipeline.networks.deeplab import DeepLab
-from pipeline.networks.weights import load_backbone, load_deeplab
+from pipeline.networks.backbone import load_backbone
+from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.params import Encoder, Finetune, FinetuneRates
 from pipeline.progress import History, track
 from pipeline.runtime import device, workers

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.mask_store import write_masks
+from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.networks.weights import save_backbone
 from pipeline.params import Encoder
 from tests.conftest import disc
 

@@ -9,9 +9,8 @@ from pipeline.contrast.embedding import embed_batch, embed_set
 from pipeline.contrast.encoder import Encoder, build_encoder
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.images.datasets import ImageSet
-from pipeline.networks.backbone import Backbone
+from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.upsampling import upsample
-from pipeline.networks.weights import load_backbone
 from pipeline.params import Embed
 from pipeline.params import Encoder as EncoderSettings
 

@@ -5,8 +5,8 @@ import torch
 
 from pipeline.contrast.encoder import Encoder, build_encoder, load_encoder
 from pipeline.errors import InputError
-from pipeline.networks.backbone import Backbone
-from pipeline.networks.weights import load_backbone, load_deeplab
+from pipeline.networks.backbone import Backbone, load_backbone
+from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import Encoder as EncoderSettings
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.networks.backbone import Backbone
-from pipeline.networks.deeplab import DeepLab
-from pipeline.networks.weights import load_backbone, load_deeplab, read_network, save_backbone, save_network
+from pipeline.networks.backbone import Backbone, load_backbone, save_backbone
+from pipeline.networks.deeplab import DeepLab, load_deeplab
+from pipeline.networks.weights import read_network, save_network
 
 CONFIG = {"backbone": "lcnet_050", "output_stride": 8, "atrous_rates": [2, 3], "decoder_channels": 16, "dropout": 0.1}
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.networks.weights import save_backbone
 from pipeline.params import Crf, FusePseudolabels, RefinePseudolabels
 
 SIZE = 48

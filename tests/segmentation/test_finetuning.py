@@ -8,9 +8,9 @@ from PIL import Image
 
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import mean_iou
-from pipeline.networks.backbone import Backbone
+from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.networks.deeplab import DeepLab
-from pipeline.networks.weights import save_backbone, save_network
+from pipeline.networks.weights import save_network
 from pipeline.params import Encoder, Finetune, FinetuneRates
 from pipeline.segmentation.finetuning import (
     AugmentedSquares,
