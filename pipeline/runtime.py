@@ -43,6 +43,8 @@ def device() -> "torch.device":
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # Nothing here reads memory before writing it, so there is no need to fill it.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     wanted = os.environ.get("MASKCONTRAST_DEVICE")
     return torch.device(wanted or ("cuda" if torch.cuda.is_available() else "cpu"))
