@@ -21,11 +21,19 @@ def test_every_profile_gives_a_valid_file(overlay: Path, own_params: Path) -> No
     params.load(own_params)
 
 
-@pytest.mark.parametrize("overlay", PROFILES, ids=lambda path: path.stem)
-def test_the_sample_profile_brings_the_committed_state_back_from(overlay: Path, own_params: Path) -> None:
-    profile.apply(overlay, own_params)
-    profile.apply(ROOT / "profiles" / "sample.yaml", own_params)
-    assert own_params.read_text() == (ROOT / "params.yaml").read_text()
+@pytest.mark.parametrize("first", PROFILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("second", PROFILES, ids=lambda path: path.stem)
+def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, second: Path, own_params: Path) -> None:
+    profile.apply(first, own_params)
+    profile.apply(second, own_params)
+    both = own_params.read_text()
+    shutil.copy(ROOT / "params.yaml", own_params)
+    profile.apply(second, own_params)
+    assert both == own_params.read_text()
+
+
+def test_the_sample_profile_is_the_committed_state() -> None:
+    assert (ROOT / "profiles" / "sample.yaml").read_text() == (ROOT / "params.yaml").read_text()
 
 
 def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tmp_path: Path) -> None:
