@@ -82,6 +82,12 @@ def test_the_readme_is_in_step_with_the_graph() -> None:
     assert with_parts(text, generated()) == text, "run `make graph`"
 
 
+def test_the_edit_that_the_readme_shows_changes_one_parameter() -> None:
+    old, new = re.search(r"sed -i 's/(.+)/(.+)/' params.yaml", README.read_text()).groups()  # type: ignore[union-attr]
+    assert (ROOT / "params.yaml").read_text().count(old) == 1
+    assert old != new
+
+
 def test_a_longer_path_replaces_a_direct_arrow() -> None:
     assert _essential([("a", "b"), ("b", "c"), ("a", "c")]) == [("a", "b"), ("b", "c")]
 
