@@ -4,7 +4,7 @@
 - `embeddings/<name>`: float32 [n, d], unit norm, zero where nothing is salient; `maskcontrast` are the mask
   embeddings, `start` the starting weights' features pooled over the same pixels, as the baseline;
 - `cells/start`: float16 [m, g, g, d], the starting weights' last features averaged in g x g cells, for the m images
-  (ids ascending) of split `metadata["cells"]["split"]`;
+  (ids ascending) of split `metadata["split"]`;
 - `ids` and attributes as in `packed`; `metadata["threshold"]` is the probability above which a pixel is salient.
 """
 
@@ -53,6 +53,7 @@ class EmbeddingStore(Container):
     """Embeddings opened for reading."""
 
     schema = SCHEMA
+    version = VERSION
 
     @property
     def names(self) -> list[str]:
@@ -64,7 +65,7 @@ class EmbeddingStore(Container):
         return self.dataset(f"embeddings/{name}")[:]
 
     def cells(self, name: str) -> Float16[np.ndarray, "m g g d"]:
-        """Features of one name in the cells of the images of split `metadata["cells"]["split"]`, ids ascending."""
+        """Features of one name in the cells of the images of split `metadata["split"]`, ids ascending."""
         return self.dataset(f"cells/{name}")[:]
 
     def foreground(self, i: int) -> Bool[np.ndarray, "s s"]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pipeline.cluster_store import write_clusters
 from pipeline.embedding_store import EmbeddingStore
-from pipeline.errors import InputError
 from pipeline.packed import Packed
 from pipeline.params import load
 from pipeline.runtime import log, run_stage
@@ -17,9 +16,6 @@ def main(images: Path, embeddings: Path, out: Path) -> None:
     packed, store = Packed(images, "images"), EmbeddingStore(embeddings)
     store.require_ids(packed)
     members = packed.split(options.split)
-    embedded = store.metadata["cells"]["split"]
-    if embedded != options.split:
-        raise InputError(f"embed.cells.split is {embedded!r} and cluster.split {options.split!r}; make them equal")
     clusterings = {name: cluster_embeddings(name, store.embeddings(name)[members], options) for name in store.names}
     clusterings["start_pixels"] = cluster_cells("start_pixels", store.cells("start"), options)
     write_clusters(out, [packed.ids[i] for i in members], clusterings, {"split": options.split})

@@ -15,7 +15,8 @@ def main(images: Path, start: Path, encoder: Path, out: Path) -> None:
     pretrained = load_encoder(encoder)
     baseline = load_backbone(start, pretrained.settings.output_stride)
     packed = ImageSet(images)
-    empty = embed_set(packed, pretrained, baseline, params.load().embed, device(), out)
+    settings = params.load()
+    empty = embed_set(packed, pretrained, baseline, settings.embed, settings.cluster.split, device(), out)
     log.info("embedded %d images, %d of them without a salient object -> %s", len(packed), empty, out)
 
 

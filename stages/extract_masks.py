@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline import params
+from pipeline.history import write_results
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.cleanup import accepted_areas, area_histogram, clean_masks, sizes_of
 from pipeline.packed import Packed
-from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 import pandas as pd
 import typer
 
+from pipeline.history import write_results
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import class_iou, mean_iou
 from pipeline.params import load
-from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import finetune, initial_network, score_segmenter

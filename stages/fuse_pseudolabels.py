@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.history import History, write_results
 from pipeline.images.datasets import ImageSet, MapSet
 from pipeline.params import load
-from pipeline.progress import History, write_results
 from pipeline.pseudolabels.fusion import fuse
 from pipeline.pseudolabels.maps import square_images, square_maps, write_maps
 from pipeline.runtime import log, run_stage

@@ -13,10 +13,10 @@ import pandas as pd
 
 from pipeline.cluster_store import ClusterStore
 from pipeline.embedding_store import EmbeddingStore
+from pipeline.history import write_results
 from pipeline.metrics.confusion import class_iou
 from pipeline.packed import Packed
 from pipeline.params import load
-from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.matching import Match, match_all, mean_and_spread
 from pipeline.segmentation.region_counts import count_cells, count_foregrounds

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.contrast.pretraining import pretrain
+from pipeline.history import write_results
 from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore
-from pipeline.progress import write_results
 from pipeline.runtime import device, log, run_stage
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.history import write_results
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import class_iou
 from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import load
-from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.linear_head import Probe, mean_and_spread, probe
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.embedding_store import EmbeddingStore
+from pipeline.history import write_results
 from pipeline.metrics.confusion import class_iou, mean_iou, pixel_accuracy
 from pipeline.packed import Packed
 from pipeline.params import load
-from pipeline.progress import write_results
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.region_counts import count_foregrounds, painted_rows, region_confusion
 from pipeline.segmentation.retrieval import retrieve_classes, segment_classes

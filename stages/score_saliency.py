@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.history import write_results
 from pipeline.images.codecs import decode_labels, decode_map
 from pipeline.mask_store import MaskStore
 from pipeline.metrics.confusion import Confusion
 from pipeline.metrics.saliency import SaliencyScores, mask_scores, object_labels
 from pipeline.packed import Packed
 from pipeline.params import load
-from pipeline.progress import track, write_results
+from pipeline.progress import track
 from pipeline.runtime import log, run_stage
 
 
@@ -22,6 +23,7 @@ def main(
 ) -> None:
     """Score priors, their mean, pseudo-labels and BAS-Net maps on the benchmark set, and masks on the target set."""
     params = load()
+    beta_squared = params.score_saliency.beta_squared
     packed, truth = Packed(images, "images"), Packed(labels, "labels")
     sources = {name: [Packed(priors / f"{name}.h5", "maps")] for name in params.sweep.priors}
     sources["prior_mean"] = [maps for (maps,) in sources.values()]
@@ -29,9 +31,7 @@ def main(
     scores: dict[str, dict[str, object]] = {}
     for split in packed.split_names or ["all"]:
         ids = {packed.ids[i] for i in packed.split(split)}
-        scores[split] = {
-            name: score_maps(maps, truth, ids, params.score_saliency.beta_squared) for name, maps in sources.items()
-        }
+        scores[split] = {name: score_maps(maps, truth, ids, beta_squared) for name, maps in sources.items()}
     mask_summary = score_masks(MaskStore(masks), Packed(target, "labels"))
     write_results(out, {"maps": scores, "masks": mask_summary})
     log.info("scored %d sources on %d images and %d masks", len(sources), len(truth), mask_summary["images"])

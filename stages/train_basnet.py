@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from pipeline import params
+from pipeline.history import History, write_results
 from pipeline.images.datasets import ImageSet, MapSet
 from pipeline.masks.training import train, with_object
 from pipeline.networks.weights import save_network
-from pipeline.progress import History, write_results
 from pipeline.runtime import log, run_stage
 
 

@@ -5,110 +5,37 @@
 
 import ast
 import re
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.params import Params, Section
+from tests.dag_graph import Graph, Stage, closure, imports, overlap
+from tests.dag_params import values_read, values_tracked
 
-ROOT = Path(__file__).parents[1]
-# A change in these cannot change a result: they check parameters, show progress, choose the device.
+# The only modules that may change without a rerun:
+# - params.py and sections/ pass on the values of params.yaml or refuse them, and DVC compares the values themselves;
+# - errors.py and progress.py are what the user sees: the class of an error, bars around items that pass unchanged;
+# - runtime.py turns the environment into device, threads, loader processes and deterministic kernels, and logs. A
+#   change there may change last digits, as another machine may; it is one of the machine and none of the method.
 INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progress.py", "pipeline/errors.py"}
 INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
 LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "finetune", "score_saliency", "report"}
 ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"}
-SHARED_PARAMS = ("base.", "sweep")
+# Tables and summaries go straight into their folders, here and by `to_csv`: a folder of results is an output as a
+# whole, which DVC deletes before a run and records only after one that did not fail.
+RESULTS_WRITERS = {"pipeline/history.py"}
+SHARED_PARAMS = ("base.", "sweep", "pretrain.encoder", "cluster.split")
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One resolved stage of dvc.yaml; `outs` maps every output to whether DVC caches it."""
-
-    name: str
-    cmd: str
-    deps: tuple[str, ...]
-    outs: dict[str, bool]
-    params: tuple[str, ...]
-    persists: bool = False
-
-    @property
-    def base(self) -> str:
-        """The name without its matrix item."""
-        return self.name.partition("@")[0]
-
-    @property
-    def module(self) -> str:
-        """What stands after `python -m`; empty when the command is of another form."""
-        found = re.match(r"python -m (\S+)", self.cmd)
-        return found.group(1) if found else ""
-
-    @property
-    def code(self) -> set[str]:
-        """Dependencies that are first-party modules."""
-        return {dep for dep in self.deps if dep.endswith(".py")}
-
-
-@dataclass(frozen=True)
-class Graph:
-    """All stages, with the source of every first-party module by its path."""
-
-    stages: tuple[Stage, ...]
-    sources: dict[str, str]
-
-    def changed(self, name: str, **fields: object) -> "Graph":
-        """The same graph with one stage changed; for showing that a law notices."""
-        return replace(self, stages=tuple(replace(s, **fields) if s.name == name else s for s in self.stages))  # type: ignore[arg-type]
-
-    def with_source(self, path: str, text: str) -> "Graph":
-        """The same graph with another source of one module."""
-        return replace(self, sources=self.sources | {path: text})
-
-    def __getitem__(self, name: str) -> Stage:
-        return next(stage for stage in self.stages if stage.name == name)
-
-
-def load_graph(root: Path = ROOT) -> Graph:
-    """The graph as DVC itself resolves it, matrix expanded."""
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
-        stages = tuple(_stage(stage) for stage in repo.index.stages)
-    paths = [path for folder in ("pipeline", "stages") for path in sorted((root / folder).rglob("*.py"))]
-    return Graph(stages, {path.relative_to(root).as_posix(): path.read_text() for path in paths})
-
-
-def _stage(stage) -> Stage:
-    files = tuple(dep.def_path for dep in stage.deps if not hasattr(dep, "params"))
-    params = tuple(name for dep in stage.deps if hasattr(dep, "params") for name in dep.params)
-    outs = {out.def_path.rstrip("/"): out.use_cache for out in stage.outs}
-    return Stage(stage.name, stage.cmd, files, outs, params, any(out.persist for out in stage.outs))
-
-
-def imports(text: str) -> set[str]:
-    """First-party modules that a source imports anywhere, as dotted names; `from a import b` gives a and a.b."""
-    found = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.split(".")[0] in ("pipeline", "stages")}
-
-
-@cache
-def _imports_cached(text: str) -> frozenset[str]:
-    return frozenset(imports(text))
-
-
-def closure(module: str, sources: dict[str, str]) -> set[str]:
-    """Paths of every first-party module that `python -m module` loads, empty `__init__.py` files left out."""
-    waiting, seen = {module}, set()
-    while waiting:
-        path = waiting.pop().replace(".", "/") + ".py"
-        if path in sources and path not in seen:
-            seen.add(path)
-            waiting |= _imports_cached(sources[path])
-    return seen
+def reading_order(graph: Graph) -> list[str]:
+    """Every stage stands below those that make what it reads, be it a part of an output or a folder around it."""
+    return [
+        f"{stage.name}: reads {dep}, which {later.name} makes only below"
+        for i, stage in enumerate(graph.stages)
+        for dep in stage.deps
+        for later in graph.stages[i:]
+        if any(overlap(dep, out) for out in later.outs)
+    ]
 
 
 def expected_code(stage: Stage, graph: Graph) -> set[str]:
@@ -117,15 +44,14 @@ def expected_code(stage: Stage, graph: Graph) -> set[str]:
 
 
 def law_1_one_name(graph: Graph) -> list[str]:
-    """Stage file = dvc.yaml stage = params section; a stage tracks its own section, base, sweep, or the encoder."""
+    """Stage file = dvc.yaml stage = params section; a stage tracks its own section and what all may share."""
     names = {stage.base for stage in graph.stages}
     files = {Path(path).stem for path in graph.sources if path.startswith("stages/")} - {"__init__"}
     sections = set(Params.model_fields) - {"base", "sweep"}
     found = [f"{name}: stage, file and section do not all exist" for name in sorted(names ^ files | names ^ sections)]
     for stage in graph.stages:
         for name in stage.params:
-            own = name.split(".")[0] == stage.base
-            if not own and not name.startswith(SHARED_PARAMS) and not name.startswith("pretrain.encoder"):
+            if name.split(".")[0] != stage.base and not name.startswith(SHARED_PARAMS):
                 found.append(f"{stage.name}: tracks {name}, which is another stage's")
         if stage.module != f"stages.{stage.base}":
             found.append(f"{stage.name}: runs {stage.module}")
@@ -133,33 +59,17 @@ def law_1_one_name(graph: Graph) -> list[str]:
 
 
 def law_1_params_used(graph: Graph) -> list[str]:
-    """A stage tracks exactly the sections that its file reads from `load()`."""
+    """A stage tracks exactly the parameters that its file reads."""
     found = []
     for stage in graph.stages:
-        read = sections_read(graph.sources[f"stages/{stage.base}.py"])
-        tracked = {name.split(".")[0] for name in stage.params}
-        found += [f"{stage.name}: reads section {name}, not tracked" for name in sorted(read - tracked)]
-        found += [f"{stage.name}: tracks section {name}, not read" for name in sorted(tracked - read)]
+        read, tracked = values_read(stage, graph.sources[f"stages/{stage.base}.py"]), values_tracked(stage)
+        found += [f"{stage.name}: reads {name}, not tracked" for name in sorted(read - tracked)]
+        found += [f"{stage.name}: tracks {name}, not read" for name in sorted(tracked - read)]
     return found
 
 
-def sections_read(text: str) -> set[str]:
-    """Attributes taken of `load()`, or of a name that holds its result."""
-    nodes = list(ast.walk(ast.parse(text)))
-
-    def is_load(node: ast.AST) -> bool:
-        return isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "load"
-
-    holders = {node.targets[0].id for node in nodes if isinstance(node, ast.Assign) and is_load(node.value)}  # type: ignore[attr-defined]
-    return {
-        node.attr
-        for node in nodes
-        if isinstance(node, ast.Attribute) and (is_load(node.value) or getattr(node.value, "id", "") in holders)
-    }
-
-
 def law_2_declared_is_used(graph: Graph) -> list[str]:
-    """Declared code dependencies equal the import closure; no dynamic or star imports, empty `__init__` files."""
+    """Declared code dependencies equal the import closure; no dynamic, relative or star imports, empty `__init__`s."""
     found = []
     for stage in graph.stages:
         expected = expected_code(stage, graph)
@@ -170,7 +80,7 @@ def law_2_declared_is_used(graph: Graph) -> list[str]:
     for path, text in graph.sources.items():
         if path.endswith("__init__.py") and text.strip():
             found.append(f"{path}: is not empty")
-        if re.search(r"^\s*(import importlib|from importlib|from \S+ import \*)", text, re.MULTILINE):
+        if re.search(r"^\s*(import importlib|from importlib|from \.|from \S+ import \*)", text, re.MULTILINE):
             found.append(f"{path}: imports what no reader of the source can follow")
     return found
 
@@ -198,24 +108,28 @@ def law_4_rooms_apart(graph: Graph) -> list[str]:
         if not path.startswith("pipeline/"):
             continue
         own = path.split("/")[1]
-        for name in sorted(imports(text)):
-            parts = name.split(".")
+        for parts in sorted(name.split(".") for name in imports(text)):
             if parts[0] == "stages":
-                found.append(f"{path}: imports {name}")
-            elif len(parts) > 1 and parts[1] in ROOMS and parts[1] != own:
+                found.append(f"{path}: imports stages")
+            elif parts[0] == "pipeline" and len(parts) > 1 and parts[1] in ROOMS - {own}:
                 found.append(f"{path}: imports the room {parts[1]}")
-        if "import typer" in text and path != "pipeline/runtime.py":
-            found.append(f"{path}: imports typer")
+            # runtime.py makes every stage a command line, so that no stage need know how.
+            elif parts[0] == "typer" and path != "pipeline/runtime.py":
+                found.append(f"{path}: imports typer")
     return sorted(set(found))
 
 
 def law_5_labels(graph: Graph) -> list[str]:
-    """Only evaluation reads labels."""
+    """Evaluation alone reads labels, a folder that holds them, or what was made with them; raw sets go to packing."""
+    made = [out for stage in graph.stages if stage.base in LABEL_READERS for out in stage.outs]
+    labelled = ["data/raw", "data/labels", *made]
     return [
         f"{stage.name}: reads {dep}"
         for stage in graph.stages
+        if stage.base not in LABEL_READERS
         for dep in stage.deps
-        if dep.startswith("data/labels") and stage.base not in LABEL_READERS
+        if any(overlap(dep, path) for path in labelled)
+        and not (stage.base == "pack_images" and dep.startswith("data/raw/"))
     ]
 
 
@@ -230,19 +144,39 @@ def law_6_cached_outs(graph: Graph) -> list[str]:
 
 
 def law_7_whole_files(graph: Graph) -> list[str]:
-    """No `persist`, and no file opened for update or append."""
+    """No `persist`, no file opened for update, and every container or network written beside its place."""
     found = [f"{stage.name}: an output persists" for stage in graph.stages if stage.persists]
     for path, text in graph.sources.items():
-        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-        found += [f"{path}:{call.lineno}: opens a file for update" for call in calls if _updates(call)]
+        tree = ast.parse(text)
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        found += [
+            f"{path}:{call.lineno}: opens a file for update" for call in calls if re.search("a|r.*[+]", _mode(call))
+        ]
+        if path not in RESULTS_WRITERS:
+            found += [f"{path}:{call.lineno}: writes outside `replacing`" for call in _bare_writes(tree)]
     return found
 
 
-def _updates(call: ast.Call) -> bool:
-    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+def _bare_writes(node: ast.AST) -> Iterator[ast.Call]:
+    if isinstance(node, ast.With) and any(_called(item.context_expr) == "replacing" for item in node.items):
+        return
+    if isinstance(node, ast.Call) and (_mode(node)[:1] in ("w", "x") or ast.unparse(node.func) == "torch.save"):
+        yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _bare_writes(child)
+
+
+def _called(node: ast.AST) -> str:
+    function = getattr(node, "func", None)
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+def _mode(call: ast.Call) -> str:
+    """The literal mode in which `open` or `h5py.File` is called; empty for the default and for any other call."""
     values = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
-    modes = {value.value for value in values if isinstance(value, ast.Constant)}
-    return name in ("open", "File") and bool(modes & {"a", "r+", "ab", "r+b", "rb+", "a+"})
+    texts = [str(value.value) for value in values if isinstance(value, ast.Constant)]
+    modes = [text for text in texts if re.fullmatch("[rwax][bt+-]*", text)]
+    return modes[0] if modes and _called(call) in ("open", "File") else ""
 
 
 def law_8_no_machine_in_params(params: type[Section] = Params) -> list[str]:

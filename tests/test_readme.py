@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tests.dag_laws import ROOT, Graph, load_graph
+from tests.dag_graph import ROOT, Graph, load_graph, overlap
 
 README = ROOT / "README.md"
 
@@ -21,14 +21,10 @@ def mermaid(graph: Graph) -> str:
     edges: dict[tuple[str, str], None] = {}
     for stage in graph.stages:
         for out, source in maker.items():
-            if source != stage.base and any(_contains(dep, out) or _contains(out, dep) for dep in stage.deps):
+            if source != stage.base and any(overlap(dep, out) for dep in stage.deps):
                 edges[(source, stage.base)] = None
     arrows = [f"    {source} --> {sink}" for source, sink in _essential(list(edges))]
     return "\n".join(["```mermaid", "flowchart LR", *arrows, "```"])
-
-
-def _contains(folder: str, path: str) -> bool:
-    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _essential(edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -84,7 +80,7 @@ def test_the_readme_is_in_step_with_the_graph() -> None:
 
 def test_the_edit_that_the_readme_shows_changes_one_parameter() -> None:
     old, new = re.search(r"sed -i 's/(.+)/(.+)/' params.yaml", README.read_text()).groups()  # type: ignore[union-attr]
-    assert (ROOT / "params.yaml").read_text().count(old) == 1
+    assert (ROOT / "profiles" / "sample.yaml").read_text().count(old) == 1
     assert old != new
 
 

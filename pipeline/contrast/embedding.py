@@ -20,14 +20,17 @@ from pipeline.progress import track
 
 
 def embed_set(
-    images: ImageSet, encoder: Encoder, start: Backbone, settings: Embed, device: torch.device, out: Path
+    images: ImageSet, encoder: Encoder, start: Backbone, settings: Embed, split: str, device: torch.device, out: Path
 ) -> int:
-    """Write predicted saliency and both embedding tables of all images to `out`; returns how many have no object."""
+    """Write predicted saliency and both embedding tables of all images, and the cells of `split`, to `out`.
+
+    Returns how many images have no object.
+    """
     encoder, start = encoder.to(device).eval(), start.to(device).eval()
     widths = {"maskcontrast": encoder.settings.embedding_dim, "start": start.channels[-1]}
     tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
-    grid, row_of = settings.cells.grid, {int(i): row for row, i in enumerate(images.split(settings.cells.split))}
-    cells = np.zeros((len(row_of), grid, grid, widths["start"]), dtype=np.float16)
+    row_of = {int(i): row for row, i in enumerate(images.split(split))}
+    cells = np.zeros((len(row_of), settings.cells, settings.cells, widths["start"]), dtype=np.float16)
 
     def saliency() -> Iterator[UInt8[np.ndarray, "s s"]]:
         batches = square_batches(images, range(len(images)), settings.size, settings.batch)
@@ -41,7 +44,7 @@ def embed_set(
             yield from probabilities.cpu().numpy()
 
     # The tables are complete when the writer has consumed all saliency maps; it writes them after those.
-    metadata = settings.model_dump()
+    metadata = {"split": split, **settings.model_dump()}
     write_embeddings(out, images.ids, saliency(), tables, settings.size, metadata, {"start": cells})
     return int((~tables["maskcontrast"].any(axis=1)).sum())
 
@@ -64,5 +67,5 @@ def embed_batch(
     weights = weights * (saliency > cutoff(settings.threshold))
     maps = {"maskcontrast": embeddings, "start": start(images)[-1]}
     pooled = {name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()}
-    cells = F.adaptive_avg_pool2d(maps["start"], settings.cells.grid)
+    cells = F.adaptive_avg_pool2d(maps["start"], settings.cells)
     return saliency, pooled, cells.permute(0, 2, 3, 1)

@@ -7,11 +7,12 @@ from jaxtyping import Bool, Float, Float64, Int64
 from scipy import ndimage
 from skimage.measure import label
 
+from pipeline.history import History
 from pipeline.images.codecs import decode_map, size_of
 from pipeline.mask_store import MaskStore
 from pipeline.packed import Packed
 from pipeline.params import ExtractMasks
-from pipeline.progress import History, track
+from pipeline.progress import track
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 FOUR_NEIGHBOURS = ndimage.generate_binary_structure(2, 1)

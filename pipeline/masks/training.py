@@ -7,11 +7,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.images.datasets import ImageSet, MapSet, shuffled_batches
 from pipeline.masks.basnet import BasNet
 from pipeline.masks.loss import hybrid_loss
 from pipeline.params import TrainBasnet
-from pipeline.progress import History, track
+from pipeline.progress import track
 from pipeline.runtime import device, workers
 from pipeline.seeding import generator, seed_torch
 from pipeline.training.loop import train_epochs

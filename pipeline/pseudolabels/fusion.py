@@ -6,8 +6,8 @@ from pathlib import Path
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from pipeline.history import History
 from pipeline.params import FusePseudolabels
-from pipeline.progress import History
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
 

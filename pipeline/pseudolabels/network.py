@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from pipeline.history import History
 from pipeline.images.datasets import shuffled_batches
 from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.upsampling import upsample
 from pipeline.params import SaliencyNetwork
-from pipeline.progress import History, track
+from pipeline.progress import track
 from pipeline.pseudolabels.loss import pseudolabel_loss
 from pipeline.runtime import device
 from pipeline.seeding import generator, seed_torch

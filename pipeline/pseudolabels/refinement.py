@@ -13,8 +13,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.params import RefinePseudolabels
-from pipeline.progress import History
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.maps import to_bytes
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, train

@@ -60,19 +60,15 @@ class Pretrain(Section):
     class_balance: bool
 
 
-class Cells(Section):
-    """Features of the starting weights, averaged in `grid` x `grid` cells of the images of one split."""
-
-    split: str
-    grid: Annotated[int, Field(ge=2)]
-
-
 class Embed(Section):
-    """Pooling of pixel embeddings over the predicted salient pixels; `cells` are for the pixel K-means baseline."""
+    """Pooling of pixel embeddings over the predicted salient pixels.
+
+    The baseline that clusters pixels gets `cells` x `cells` features of an image.
+    """
 
     size: Annotated[int, Field(ge=32)]
     batch: Count
     threshold: Fraction
     weight: Literal["uniform", "probability", "logit"]
     normalize_pixels: bool
-    cells: Cells
+    cells: Annotated[int, Field(ge=2)]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Section, Seed
 
@@ -20,6 +20,15 @@ class Sweep(Section):
     fractions: list[PositiveFraction]
     splits: list[Seed]
     inits: list[Literal["start", "maskcontrast"]]
+
+    @field_validator("fractions", mode="before")
+    @classmethod
+    def _fractions_have_a_point(cls, fractions: object) -> object:
+        # DVC names an item's outputs by the number as it is written, and 1 would not be found as 1.0.
+        whole = [each for each in fractions if isinstance(each, int)] if isinstance(fractions, list) else []
+        if whole:
+            raise ValueError(f"write {float(whole[0])} instead of {whole[0]}")
+        return fractions
 
 
 class DrawSample(Section):

@@ -11,11 +11,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.history import History
 from pipeline.metrics.confusion import IGNORED
 from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.params import Encoder, Finetune, FinetuneRates
-from pipeline.progress import History, track
+from pipeline.progress import track
 from pipeline.runtime import device, workers
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.label_batches import LabelledSquares, square_pair

@@ -48,20 +48,25 @@ def cluster_embeddings(name: str, embeddings: Float32[np.ndarray, "n d"], option
 def cluster_cells(name: str, features: Float16[np.ndarray, "n g g d"], options: Cluster) -> NamedClusterings:
     """Cluster the features of all cells for every K and every seed; background is a cluster like any other.
 
-    Projection and centroids are fitted on at most `FITTED_CELLS` a cluster, drawn at random; all cells are assigned.
+    Centroids are fitted on at most `FITTED_CELLS` a cluster, drawn for each seed, and the projection, which the seeds
+    share, on as many as the largest K takes, drawn for the first seed. All cells are assigned.
     """
     cells = features.reshape(-1, features.shape[-1])
-    most = FITTED_CELLS * max(options.clusters)
-    drawn = np.sort(generator(0, "cells", name).permutation(len(cells))[:most])
+    drawn = _drawn(len(cells), max(options.clusters), generator(options.seeds[0], "cells", name))
     projection = fit_projection(cells[drawn].astype(np.float32), options.components, options.whiten)
     points = np.concatenate([projection.apply(row.astype(np.float32)) for row in np.array_split(cells, len(features))])
 
     def run(clusters: int, rng: np.random.Generator) -> Clustering:
-        centroids = kmeans(points[drawn], clusters, options.iterations, options.restarts, rng).centroids
+        fitted = points[_drawn(len(points), clusters, rng)]
+        centroids = kmeans(fitted, clusters, options.iterations, options.restarts, rng).centroids
         assignments, inertia = assign(points, centroids)
         return Clustering(assignments, centroids, inertia)
 
     return NamedClusterings(projection, _all_runs(name, options, run), features.shape[1])
+
+
+def _drawn(cells: int, clusters: int, rng: np.random.Generator) -> Int64[np.ndarray, " m"]:
+    return np.sort(rng.permutation(cells)[: FITTED_CELLS * clusters])
 
 
 def _all_runs(

@@ -11,13 +11,12 @@ from pipeline.embedding_store import EmbeddingStore
 from pipeline.images.datasets import ImageSet
 from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.upsampling import upsample
-from pipeline.params import Embed
-from pipeline.params import Encoder as EncoderSettings
+from pipeline.params import Embed, Encoder as EncoderSettings
 
 
 def embed_settings(**changes: object) -> Embed:
     chosen = {"size": 48, "batch": 5, "threshold": 0.5, "weight": "uniform", "normalize_pixels": True,
-              "cells": {"split": "val", "grid": 3}} | changes  # fmt: skip
+              "cells": 3} | changes  # fmt: skip
     return Embed.model_validate(chosen)
 
 
@@ -49,7 +48,7 @@ def test_stored_rows_follow_the_ids_and_the_stored_foreground(
     disc_images: Path, networks: tuple[Encoder, Backbone], tmp_path: Path
 ):
     images, settings, out = ImageSet(disc_images), embed_settings(), tmp_path / "embeddings.h5"
-    empty = embed_set(images, *networks, settings, torch.device("cpu"), out)
+    empty = embed_set(images, *networks, settings, "val", torch.device("cpu"), out)
     store = EmbeddingStore(out)
     assert store.ids == images.ids
     assert store.names == ["maskcontrast", "start"]
@@ -74,7 +73,7 @@ def test_image_without_salient_pixels_has_zero_embeddings(
 ):
     out = tmp_path / "embeddings.h5"
     nothing = embed_settings(threshold=1.0)
-    assert embed_set(ImageSet(disc_images), *networks, nothing, torch.device("cpu"), out) == 12
+    assert embed_set(ImageSet(disc_images), *networks, nothing, "val", torch.device("cpu"), out) == 12
     store = EmbeddingStore(out)
     assert not store.embeddings("maskcontrast").any()
     assert not store.embeddings("start").any()
@@ -83,5 +82,5 @@ def test_image_without_salient_pixels_has_zero_embeddings(
 
 def test_second_run_writes_the_same_bytes(disc_images: Path, networks: tuple[Encoder, Backbone], tmp_path: Path):
     for name in ("a.h5", "b.h5"):
-        embed_set(ImageSet(disc_images), *networks, embed_settings(), torch.device("cpu"), tmp_path / name)
+        embed_set(ImageSet(disc_images), *networks, embed_settings(), "val", torch.device("cpu"), tmp_path / name)
     assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()

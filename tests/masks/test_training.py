@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.images.codecs import encode_map
 from pipeline.images.datasets import ImageSet, MapSet
 from pipeline.masks.training import Crops, epoch_batches, target_of, train, with_object
 from pipeline.packed import write_packed
 from pipeline.params import TrainBasnet
-from pipeline.progress import History
 
 
 def settings(**changes: float) -> TrainBasnet:

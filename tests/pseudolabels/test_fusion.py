@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from pipeline.progress import History
+from pipeline.history import History
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.fusion import fuse
 from tests.pseudolabels.conftest import CRF, FUSE, Discs, cut, mean_error

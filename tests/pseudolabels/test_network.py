@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.progress import History
+from pipeline.history import History
 from pipeline.pseudolabels.network import PseudolabelNetwork, SoftTargets, fresh_network, predict, train
 from tests.pseudolabels.conftest import REFINE, SIZE, Discs
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.errors import InputError
-from pipeline.progress import History
+from pipeline.history import History
 from pipeline.pseudolabels import refinement
 from pipeline.pseudolabels.refinement import MovingAverage, average_predictions, prior_threshold, refine
 from tests.pseudolabels.conftest import REFINE, Discs, cut, mean_error

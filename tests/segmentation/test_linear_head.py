@@ -5,12 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from pipeline.history import History
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import mean_iou
 from pipeline.networks.backbone import Backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.params import ProbeLinear
-from pipeline.progress import History
 from pipeline.segmentation import linear_head
 from pipeline.segmentation.label_batches import LabelledSquares
 from pipeline.segmentation.linear_head import (
