@@ -15,11 +15,11 @@ from pipeline.contrast.momentum import key_copy, update_key
 from pipeline.contrast.prototype_queue import PrototypeQueue
 from pipeline.contrast.prototypes import pool_pixels
 from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.images.datasets import ImageSet, shuffled_batches
 from pipeline.images.view_pairs import ViewPairs
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
-from pipeline.progress import History
 from pipeline.runtime import workers
 from pipeline.seeding import generator, seed_torch
 from pipeline.training.loop import train_epochs
@@ -99,8 +99,8 @@ def _train(model: MaskContrast, views: ViewPairs, settings: Pretrain, seed: int,
         return DataLoader(views, batch_sampler=chosen, num_workers=workers(), pin_memory=device.type == "cuda")
 
     def step(batch: Sequence[Tensor]) -> dict[str, Tensor]:
-        query_images, query_masks, key_images, key_masks, _ = (part.to(device, non_blocking=True) for part in batch)
-        return model(query_images, query_masks, key_images, key_masks)
+        *views, _, replaced = (part.to(device, non_blocking=True) for part in batch)
+        return model(*views) | {"replaced": replaced.float().mean()}
 
     steps_per_epoch = max(1, len(views) // settings.batch)
 

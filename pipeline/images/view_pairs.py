@@ -16,15 +16,15 @@ from pipeline.seeding import generator
 
 REPLACEMENTS = 100
 
-Item = tuple[Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], int]
+Item = tuple[Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], int, bool]
 
 
 class ViewPairs(Dataset):
-    """Item i: query image and mask, key image and mask, index of the image shown.
+    """Item i: query image and mask, key image and mask, index of the image shown, whether it is a replacement.
 
     The draws depend on seed, epoch and image id only, so loader processes never change an item. An image whose mask
-    fits no views (`draw_views` is None) is replaced by a random other one of `indices`, as in the authors' code, and
-    the index tells. Raises ValueError for a rejected mask in `indices`.
+    fits no views (`draw_views` is None) is replaced by a random other one of `indices`, as in the authors' code.
+    Raises ValueError for a rejected mask in `indices`.
     """
 
     def __init__(
@@ -64,4 +64,4 @@ class ViewPairs(Dataset):
                 " widen pretrain.views.min_foreground and max_foreground"
             )
         query, key = views
-        return query.image, query.mask, key.image, key.mask, shown
+        return query.image, query.mask, key.image, key.mask, shown, shown != asked

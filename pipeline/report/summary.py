@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pipeline.metrics.spread import mean_and_std
 from pipeline.params import Sweep
 
 
@@ -23,7 +22,7 @@ def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
     pretrain = _read(results / "pretrain")
     summary = {
         "saliency": saliency["maps"],
-        "masks": saliency["masks"] | _read(results / "extract_masks"),
+        "masks": _read(results / "extract_masks") | {"scored": saliency["masks"]},
         "pretrain": pretrain,
         "kmeans": {
             name: {f"k{clusters}": scores for clusters, scores in runs.items()}
@@ -42,11 +41,7 @@ def finetuning(folder: Path, sweep: Sweep) -> dict[str, Any]:
     for fraction in sweep.fractions:
         for init in sweep.inits:
             scores = [_read(folder / f"{fraction}-{split}-{init}")["miou"] for split in sweep.splits]
-            spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else 0.0
-            table.setdefault(percent_key(fraction), {})[init] = {
-                "miou_mean": float(np.mean(scores)),
-                "miou_std": spread,
-            }
+            table.setdefault(percent_key(fraction), {})[init] = mean_and_std("miou", scores)
     return table
 
 

@@ -9,12 +9,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from pipeline.history import History
 from pipeline.images.datasets import ImageSet, LabelSet, shuffled_batches
 from pipeline.metrics.confusion import mean_iou
+from pipeline.metrics.spread import mean_and_std
 from pipeline.networks.backbone import Backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.params import ProbeLinear
-from pipeline.progress import History, track
+from pipeline.progress import track
 from pipeline.runtime import device, workers
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
@@ -159,5 +161,4 @@ def step_decay(epoch: int, decay_epochs: Sequence[int]) -> float:
 def mean_and_spread(probes: Sequence[Probe]) -> dict[str, float | int]:
     """Mean and sample standard deviation (0 for one seed) of mIoU over the seeds, in percent."""
     values = [100 * mean_iou(found.confusion) for found in probes]
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return {"seeds": len(values), "miou_mean": float(np.mean(values)), "miou_std": spread}
+    return {"seeds": len(values), **mean_and_std("miou", values)}

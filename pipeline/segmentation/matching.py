@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.cluster_store import ClusterStore
 from pipeline.metrics.confusion import iou_matrix, mean_iou, pixel_accuracy
+from pipeline.metrics.spread import mean_and_std
 from pipeline.segmentation.region_counts import painted_rows, region_confusion
 
 Criterion = Literal["iou", "pixels"]
@@ -70,9 +71,6 @@ def match_all(
 
 def mean_and_spread(matches: Sequence[Match]) -> dict[str, int | float]:
     """Mean and sample standard deviation (0 for one seed) of mIoU and pixel accuracy over seeds, in percent."""
-    scores: dict[str, int | float] = {"seeds": len(matches)}
-    for metric, score in (("miou", mean_iou), ("accuracy", pixel_accuracy)):
-        values = [100 * score(found.confusion) for found in matches]
-        scores[f"{metric}_mean"] = float(np.mean(values))
-        scores[f"{metric}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return scores
+    miou = mean_and_std("miou", [100 * mean_iou(found.confusion) for found in matches])
+    accuracy = mean_and_std("accuracy", [100 * pixel_accuracy(found.confusion) for found in matches])
+    return {"seeds": len(matches), **miou, **accuracy}

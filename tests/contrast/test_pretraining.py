@@ -11,11 +11,11 @@ from pipeline.contrast.loss import contrastive_loss
 from pipeline.contrast.pretraining import MaskContrast, pretrain
 from pipeline.contrast.prototypes import pool_pixels
 from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.images.codecs import encode_png
 from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.packed import write_packed
-from pipeline.progress import History
 from tests.conftest import disc
 
 
@@ -66,10 +66,11 @@ def test_images_without_a_mask_are_left_out_and_counted(
 ):
     _, summary, history = trained(disc_images, disc_masks, start, settings.model_copy(update={"epochs": 1}))
     assert (summary["images"], summary["used"], summary["without_mask"]) == (12, 11, 1)
-    assert list(history.rows[0]) == ["epoch", "loss", "contrastive", "saliency", "accuracy", "foreground"]
+    assert list(history.rows[0]) == ["epoch", "loss", "contrastive", "saliency", "accuracy", "foreground", "replaced"]
     row = history.rows[0]
     assert row["loss"] == pytest.approx(row["contrastive"] + row["saliency"])
     assert 0.01 < row["foreground"] < 0.99
+    assert row["replaced"] == 0
 
 
 def test_discs_of_different_hue_are_told_apart(

@@ -29,6 +29,8 @@ for path, data in sample_files(7, sizes):
 print(digest.hexdigest())
 """
 
+SAMPLE = Path(__file__).parents[2] / "profiles" / "sample.yaml"
+
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
@@ -117,7 +119,7 @@ def test_border_is_one_pixel_on_each_side_of_an_outline():
 
 
 def test_class_names_in_params_are_the_drawn_shapes():
-    assert load().pack_images.target.classes == CLASSES
+    assert load(SAMPLE).pack_images.target.classes == CLASSES
 
 
 def test_five_images_in_a_row_show_every_class():

@@ -35,9 +35,9 @@ def same(first: Item, second: Item) -> bool:
 
 
 def test_item_is_query_key_and_the_index_in_the_image_set(pairs: ViewPairs):
-    query, query_mask, key, key_mask, index = pairs[2]
+    query, query_mask, key, key_mask, index, replaced = pairs[2]
     assert query.shape == key.shape == (3, 32, 32) and query_mask.shape == key_mask.shape == (32, 32)
-    assert index == 7 and len(pairs) == 4
+    assert (index, replaced, len(pairs)) == (7, False, 4)
 
 
 def test_item_depends_on_epoch_and_seed_alone(pairs: ViewPairs):
@@ -59,14 +59,15 @@ def test_loader_processes_do_not_change_items(pairs: ViewPairs):
     pairs.set_epoch(5)
     here = [pairs[i] for i in range(4)]
     loader = DataLoader(pairs, batch_size=None, num_workers=2, multiprocessing_context="fork")
-    assert all(same((*item[:4], int(item[4])), mine) for item, mine in zip(loader, here, strict=True))
+    assert all(same((*item[:4], int(item[4]), bool(item[5])), mine) for item, mine in zip(loader, here, strict=True))
 
 
-def test_image_whose_mask_fits_no_view_is_replaced_and_the_index_tells(disc_images: Path):
+def test_image_whose_mask_fits_no_view_is_replaced_and_the_item_tells(disc_images: Path):
     full = np.ones((40, 48), dtype=bool)
     images, masks = store(disc_images, [full, *(disc(i) for i in range(1, 12))])
-    shown = [ViewPairs(images, masks, [0, 3, 5], SETTINGS, seed)[0][4] for seed in range(12)]
-    assert set(shown) == {3, 5}
+    pairs = [ViewPairs(images, masks, [0, 3, 5], SETTINGS, seed) for seed in range(12)]
+    assert {each[0][4:] for each in pairs} == {(3, True), (5, True)}
+    assert pairs[0][1][4:] == (3, False)
 
 
 def test_masks_that_fit_no_view_at_all_end_with_one_sentence(disc_images: Path):
