@@ -75,6 +75,7 @@ class ClusterStore(Container):
     """Clusterings opened for reading."""
 
     schema = SCHEMA
+    version = VERSION
 
     @property
     def names(self) -> list[str]:

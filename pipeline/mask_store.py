@@ -61,6 +61,7 @@ class MaskStore(Container):
     """Masks opened for reading: `store[i]` is the boolean mask of image i at its original size."""
 
     schema = SCHEMA
+    version = VERSION
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)

@@ -112,6 +112,7 @@ class Container:
     """
 
     schema: str
+    version: int
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
@@ -120,20 +121,25 @@ class Container:
         self._owner = -1
         if not self.path.exists():
             raise InputError(f"{path} does not exist; run `dvc repro` or `dvc pull` to make it")
-        self._check_schema()
+        self._check_header()
         self.ids: list[str] = [image_id.decode() for image_id in self.dataset("ids")[:]]
         self.metadata: dict = json.loads(str(self.file.attrs["metadata"]))
 
-    def _check_schema(self) -> None:
+    def _check_header(self) -> None:
         try:
-            found = self.file.attrs.get("schema")
+            schema, version = self.file.attrs.get("schema"), self.file.attrs.get("version")
         except OSError as error:
             raise InputError(
                 f"{self.path} is no readable HDF5 file ({error}); delete it and run its stage again"
             ) from None
-        if found != self.schema:
+        if schema != self.schema:
             raise InputError(
-                f"{self.path} holds {found!r} but {self.schema!r} is needed; check the stage's input paths"
+                f"{self.path} holds {schema!r} but {self.schema!r} is needed; check the stage's input paths"
+            )
+        if version != self.version:
+            raise InputError(
+                f"{self.path} has version {version} of its layout but {self.version} is needed; "
+                "delete it and run `dvc repro`"
             )
 
     @property
@@ -174,6 +180,7 @@ class Packed(Container):
     """A packed file opened for reading: `packed[i]` is the encoded bytes of image i."""
 
     schema = SCHEMA
+    version = VERSION
 
     def __init__(self, path: Path, content: str) -> None:
         super().__init__(path)

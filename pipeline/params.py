@@ -5,97 +5,49 @@ stage validates the whole file, it is refused by the first stage that runs.
 """
 
 import difflib
+from collections.abc import MutableMapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
 from pipeline.sections.contrast import (
     Embed as Embed,
-)
-from pipeline.sections.contrast import (
     Encoder as Encoder,
-)
-from pipeline.sections.contrast import (
     Jitter as Jitter,
-)
-from pipeline.sections.contrast import (
     Pretrain as Pretrain,
-)
-from pipeline.sections.contrast import (
     Views as Views,
 )
 from pipeline.sections.data import (
     Base as Base,
-)
-from pipeline.sections.data import (
     DrawSample as DrawSample,
-)
-from pipeline.sections.data import (
     ImageSource as ImageSource,
-)
-from pipeline.sections.data import (
     PackImages as PackImages,
-)
-from pipeline.sections.data import (
     PrepareWeights as PrepareWeights,
-)
-from pipeline.sections.data import (
     Sweep as Sweep,
 )
 from pipeline.sections.evaluation import (
     Cluster as Cluster,
-)
-from pipeline.sections.evaluation import (
     Finetune as Finetune,
-)
-from pipeline.sections.evaluation import (
     FinetuneRates as FinetuneRates,
-)
-from pipeline.sections.evaluation import (
     MatchClusters as MatchClusters,
-)
-from pipeline.sections.evaluation import (
     ProbeLinear as ProbeLinear,
-)
-from pipeline.sections.evaluation import (
     Report as Report,
-)
-from pipeline.sections.evaluation import (
     Retrieve as Retrieve,
 )
 from pipeline.sections.saliency import (
     ComputePriors as ComputePriors,
-)
-from pipeline.sections.saliency import (
     Crf as Crf,
-)
-from pipeline.sections.saliency import (
     ExtractMasks as ExtractMasks,
-)
-from pipeline.sections.saliency import (
     FusePseudolabels as FusePseudolabels,
-)
-from pipeline.sections.saliency import (
     Mc as Mc,
-)
-from pipeline.sections.saliency import (
     PredictSaliency as PredictSaliency,
-)
-from pipeline.sections.saliency import (
     Rbd as Rbd,
-)
-from pipeline.sections.saliency import (
     RefinePseudolabels as RefinePseudolabels,
-)
-from pipeline.sections.saliency import (
     SaliencyNetwork as SaliencyNetwork,
-)
-from pipeline.sections.saliency import (
     ScoreSaliency as ScoreSaliency,
-)
-from pipeline.sections.saliency import (
     TrainBasnet as TrainBasnet,
 )
 from pipeline.sections.section import Section as Section
@@ -126,14 +78,31 @@ class Params(Section):
     report: Report
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and check the whole file; InputError names the first wrong key, its value and what was expected."""
+def load(path: Path = Path("params.yaml"), origin: str = "") -> Params:
+    """Read and check the whole file; InputError names the first wrong key, its value and what was expected.
+
+    `origin` stands for the path in messages where the user does not know the file.
+    """
     try:
-        return Params.model_validate(YAML(typ="safe").load(path))
+        return Params.model_validate(read_mapping(path, YAML(typ="safe"), origin))
+    except ValidationError as error:
+        raise InputError(f"{origin or path}: {_sentence(error)}") from None
+
+
+def read_mapping(path: Path, yaml: YAML, origin: str = "") -> MutableMapping:
+    """The mapping in a YAML file; InputError names the line of bad syntax or of a key that is there twice."""
+    try:
+        content = yaml.load(path)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; run from the root of the repository") from None
-    except ValidationError as error:
-        raise InputError(f"{path}: {_sentence(error)}") from None
+    except YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{origin or path}{line}: {problem or str(error).splitlines()[0]}; correct it") from None
+    if not isinstance(content, MutableMapping):
+        found = "nothing" if content is None else f"{content!r:.60}"
+        raise InputError(f"{origin or path} holds {found}, not keys with values; write them as in profiles/sample.yaml")
+    return content
 
 
 def _sentence(error: ValidationError) -> str:

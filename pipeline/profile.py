@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.packed import replacing
-from pipeline.params import load
+from pipeline.params import load, read_mapping
 
 # Values of these keys are tables of the user's own making (splits, for one), replaced whole and not merged.
 TABLES = {"limit"}
@@ -23,7 +23,7 @@ TABLES = {"limit"}
 def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:
     """Put the overlay's values into `base`; returns the dotted keys whose value changed.
 
-    Raises InputError for a key that `base` does not have.
+    Raises InputError for a key that `base` does not have, or that is a single value there and a mapping here.
     """
     changed = []
     for key, value in overlay.items():
@@ -31,6 +31,10 @@ def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:
         if key not in base:
             raise InputError(f"profile key {name} (value {value!r}) is not in params.yaml; correct or remove it")
         if isinstance(value, Mapping) and key not in TABLES:
+            if not isinstance(base[key], MutableMapping):
+                raise InputError(
+                    f"profile key {name} is {dict(value)} but {base[key]!r} in params.yaml; give a value of that kind"
+                )
             changed += merge(base[key], value, f"{name}.")
         elif base[key] != value:
             base[key] = value
@@ -42,14 +46,15 @@ def apply(overlay: Path, params: Path = Path("params.yaml")) -> list[str]:
     """Merge the overlay into `params` and check the outcome; on any error `params` stays as it was."""
     if not overlay.exists():
         names = ", ".join(sorted(path.stem for path in overlay.parent.glob("*.yaml")))
-        raise InputError(f"{overlay} does not exist; the profiles are {names}")
+        known = f"the profiles are {names}" if names else "run from the root of the repository"
+        raise InputError(f"{overlay} does not exist; {known}")
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 120
-    content = yaml.load(params)
-    changed = merge(content, yaml.load(overlay) or {})
+    content = read_mapping(params, yaml)
+    changed = merge(content, read_mapping(overlay, yaml))
     with replacing(params) as temporary:
         yaml.dump(content, temporary)
-        load(temporary)
+        load(temporary, f"{overlay} merged into {params}")
     return changed
 
 

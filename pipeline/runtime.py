@@ -34,12 +34,20 @@ def run_stage(main: Callable[..., None]) -> None:
     try:
         app()
     except InputError as error:
-        log.error("error: %s", error)
+        log.error("error: %s", _sentence(error))
         sys.exit(1)
 
 
+def _sentence(error: InputError) -> str:
+    # A loader process hands on its traceback as the message, and the sentence stands at the end of it.
+    return str(error).rpartition(f"{InputError.__module__}.{InputError.__qualname__}: ")[2].strip()
+
+
 def device() -> "torch.device":
-    """The device of this run, with deterministic kernels asked for wherever PyTorch has them."""
+    """The device of this run, with deterministic kernels asked for wherever PyTorch has them.
+
+    Raises InputError when `MASKCONTRAST_DEVICE` names none that is there.
+    """
     import torch
 
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -47,13 +55,32 @@ def device() -> "torch.device":
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     wanted = os.environ.get("MASKCONTRAST_DEVICE")
-    return torch.device(wanted or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if not wanted:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    gpus = torch.cuda.device_count()
+    if wanted not in ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]:
+        raise InputError(
+            f"MASKCONTRAST_DEVICE is {wanted!r} with {gpus} GPUs found; set it to cpu, cuda or one GPU as in cuda:0"
+        )
+    return torch.device(wanted)
 
 
 def workers() -> int:
-    """Loader processes: `MASKCONTRAST_WORKERS`, else one for every two cores beyond the first four, at most 8."""
+    """Loader processes: `MASKCONTRAST_WORKERS`, else one for every two cores beyond the first four, at most 8.
+
+    Raises InputError when `MASKCONTRAST_WORKERS` is no whole number from 0 up.
+    """
+    wanted = _wanted_workers()
+    return min(8, max(0, ((os.cpu_count() or 1) - 4) // 2)) if wanted is None else wanted
+
+
+def _wanted_workers() -> int | None:
     wanted = os.environ.get("MASKCONTRAST_WORKERS")
-    return int(wanted) if wanted else min(8, max(0, ((os.cpu_count() or 1) - 4) // 2))
+    if not wanted:
+        return None
+    if not (wanted.isascii() and wanted.isdecimal()):
+        raise InputError(f"MASKCONTRAST_WORKERS is {wanted!r}; set it to a number of processes, 0 or more")
+    return int(wanted)
 
 
 @contextmanager
@@ -63,7 +90,8 @@ def process_pool(module: str) -> Iterator[Executor]:
     `MASKCONTRAST_WORKERS` of them, else one per core. One process is a pool too, so that their number cannot
     change a result: numerical libraries may round differently with several threads.
     """
-    count = max(1, int(os.environ.get("MASKCONTRAST_WORKERS") or os.cpu_count() or 1))
+    wanted = _wanted_workers()
+    count = max(1, (os.cpu_count() or 1) if wanted is None else wanted)
     # Forked from a server that imports the module once: a fork of this process would copy its threads' locks.
     context = get_context("forkserver")
     context.set_forkserver_preload([module])

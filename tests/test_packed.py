@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
+from pipeline.cluster_store import ClusterStore
+from pipeline.embedding_store import EmbeddingStore
 from pipeline.errors import InputError
-from pipeline.packed import Packed, replacing, write_packed
+from pipeline.mask_store import MaskStore
+from pipeline.packed import Container, Packed, replacing, write_packed
 from tests import plain_reads
 
 ENTRIES = [("a", b"one"), ("b", b""), ("c", b"three"), ("d", b"4")]
@@ -179,6 +182,25 @@ def test_file_of_another_schema_is_refused(tmp_path: Path):
         file.attrs["schema"] = "maskcontrast/masks"
     with pytest.raises(InputError, match="holds 'maskcontrast/masks' but 'maskcontrast/packed' is needed"):
         Packed(tmp_path / "x.h5", "maps")
+
+
+@pytest.mark.parametrize("version", [2, None])
+def test_file_of_another_version_is_refused(path: Path, version: int | None):
+    with h5py.File(path, "a") as file:
+        del file.attrs["version"]
+        if version:
+            file.attrs["version"] = version
+    message = f"maps.h5 has version {version} of its layout but 1 is needed; delete it and run `dvc repro`"
+    with pytest.raises(InputError, match=message):
+        Packed(path, "maps")
+
+
+@pytest.mark.parametrize("store", [MaskStore, EmbeddingStore, ClusterStore])
+def test_every_store_checks_the_version(store: type[Container], tmp_path: Path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.attrs["schema"], file.attrs["version"] = store.schema, store.version + 1
+    with pytest.raises(InputError, match=f"has version {store.version + 1} of its layout but {store.version} is"):
+        store(tmp_path / "x.h5")
 
 
 def test_file_of_another_content_is_refused(path: Path):

@@ -68,3 +68,27 @@ def test_scientific_notation_is_a_number(tmp_path: Path) -> None:
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run from the root"):
         params.load(tmp_path / "params.yaml")
+
+
+def test_a_fraction_without_a_point_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"sweep.fractions .*write 1.0 instead of 1"):
+        load_changed(tmp_path, "sweep", fractions=[0.1, 1])
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("base:\n  seed: 1\n seep: 2\n", r", line 3: expected <block end>, .+; correct it"),
+        ("base:\n  seed: 1\n  seed: 2\n", r', line 3: found duplicate key "seed" with value "2" .+; correct it'),
+        ("base: \x01\n", ": unacceptable character .+; correct it"),
+        ("", " holds nothing, not keys with values; write them as in"),
+        ("# only a comment\n", " holds nothing, not keys"),
+        ("- base\n", r" holds \['base'\], not keys"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"params.yaml{problem}") as refusal:
+        params.load(path)
+    assert "\n" not in str(refusal.value)

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
 from pipeline.errors import InputError
 from pipeline.runtime import device, process_pool, run_stage, workers
@@ -17,6 +18,60 @@ def test_bad_input_ends_a_stage_with_one_sentence(
         run_stage(main)
     assert stop.value.code == 1
     assert caplog.messages == ["error: image 7 is empty; remove it"]
+
+
+class Refusing(Dataset):
+    """One image, and no reading it."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, i: int) -> None:
+        raise InputError(f"image {i} is empty; remove it")
+
+
+def test_bad_input_in_a_loader_process_is_the_same_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def main() -> None:
+        list(DataLoader(Refusing(), num_workers=1, multiprocessing_context="fork"))
+
+    with pytest.raises(InputError, match="Traceback"):
+        main()
+    monkeypatch.setattr("sys.argv", ["stage"])
+    with pytest.raises(SystemExit) as stop:
+        run_stage(main)
+    assert stop.value.code == 1
+    assert caplog.messages == ["error: image 0 is empty; remove it"]
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "cuda:1", "cuda:", "CPU"])
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setenv("MASKCONTRAST_DEVICE", wanted)
+    message = f"'{wanted}' with 1 GPUs found; set it to cpu, cuda or one GPU as in cuda:0"
+    with pytest.raises(InputError, match=message):
+        device()
+
+
+def test_gpus_that_are_there_may_be_named_and_none_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for wanted in ("cuda", "cuda:0", "cuda:1"):
+        monkeypatch.setenv("MASKCONTRAST_DEVICE", wanted)
+        assert str(device()) == wanted
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(InputError, match="'cuda:1' with 0 GPUs found; set it to cpu"):
+        device()
+
+
+@pytest.mark.parametrize("wanted", ["two", "-1", "1.5"])
+def test_a_number_of_workers_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, wanted: str) -> None:
+    monkeypatch.setenv("MASKCONTRAST_WORKERS", wanted)
+    message = f"MASKCONTRAST_WORKERS is '{wanted}'; set it to a number of processes, 0 or more"
+    with pytest.raises(InputError, match=message):
+        workers()
+    with pytest.raises(InputError, match=message), process_pool("pipeline.errors"):
+        pass
 
 
 def test_device_and_workers_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ class Backbone(nn.Module):
         if not timm.is_model(name):
             raise InputError(f"{name!r} is no timm model; `timm.list_models()` lists the names")
         self.name, self.output_stride = name, output_stride
-        self.body = timm.create_model(name, pretrained=False, features_only=True, output_stride=output_stride)
+        self.body = _feature_stages(name, output_stride)
         self.channels: list[int] = self.body.feature_info.channels()  # type: ignore[union-attr, operator]
         self.strides: list[int] = self.body.feature_info.reduction()  # type: ignore[union-attr, operator]
         config = self.body.default_cfg or {}  # type: ignore[union-attr]
@@ -71,6 +71,16 @@ def load_backbone(path: Path, output_stride: int) -> Backbone:
     backbone = Backbone(config["backbone"], output_stride)
     backbone.body.load_state_dict(state)
     return backbone
+
+
+def _feature_stages(name: str, output_stride: int) -> nn.Module:
+    try:
+        return timm.create_model(name, pretrained=False, features_only=True, output_stride=output_stride)
+    except (AssertionError, RuntimeError, TypeError):  # each family of models refuses in its own way
+        raise InputError(
+            f"timm model {name!r} has no feature stages at output stride {output_stride}; "
+            "choose a convolutional one, such as resnet50"
+        ) from None
 
 
 def _modules_up_to(body: nn.Module, stages: int) -> list[nn.Module]:

@@ -21,7 +21,7 @@ def starting_backbone(name: str, weights: str, sha256: str, seed: int) -> Backbo
     seed_torch(seed, "starting weights")
     backbone = Backbone(name, output_stride=32)
     if weights == "timm":
-        _load(backbone, timm.create_model(name, pretrained=True).state_dict(), f"timm's {name}")
+        _load(backbone, _timm_state_dict(name), f"timm's {name}")
     elif weights != "random":
         _load(backbone, read_state_dict(Path(weights), sha256), weights)
     return backbone
@@ -30,21 +30,44 @@ def starting_backbone(name: str, weights: str, sha256: str, seed: int) -> Backbo
 def read_state_dict(path: Path, sha256: str) -> dict[str, Tensor]:
     """Tensors of a safetensors file or of a PyTorch checkpoint, wrapping prefixes removed, as float32.
 
-    Raises InputError when the file is missing or is not the one that `sha256` names.
+    Raises InputError when the file is missing, is not the one that `sha256` names, or holds no state dict.
     """
-    if not path.exists():
+    if not path.is_file():
         raise InputError(f"weights file {path} does not exist; put it there or set prepare_weights.weights to random")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise InputError(
             f"weights file {path} has sha256 {found}, not {sha256!r}; set prepare_weights.sha256 to trust it"
         )
-    if path.suffix == ".safetensors":
-        state = load_file(path)
-    else:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        state = content.get("state_dict", content)
+    content = _content(path)
+    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    if not isinstance(state, dict):
+        raise InputError(f"weights file {path} holds a {type(state).__name__}; save the model's state_dict instead")
+    for key, value in state.items():
+        if not (isinstance(key, str) and isinstance(value, Tensor)):
+            found = f"{type(value).__name__} as {key!r}, not a tensor with a name"
+            raise InputError(f"weights file {path} holds a {found}; save the model's state_dict instead")
     return {_unwrapped(key): value.float() for key, value in state.items()}
+
+
+def _content(path: Path) -> object:
+    try:
+        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:  # a damaged file may raise almost any of them
+        raise InputError(
+            f"weights file {path} cannot be read ({type(error).__name__}): it is damaged or holds other objects; "
+            "get it again, or save the model's state_dict alone"
+        ) from None
+
+
+def _timm_state_dict(name: str) -> dict[str, Tensor]:
+    try:
+        return timm.create_model(name, pretrained=True).state_dict()
+    except Exception as error:  # those of whichever client downloads it
+        raise InputError(
+            f"timm's weights of {name} could not be downloaded ({type(error).__name__}); "
+            "set prepare_weights.weights to a file of weights"
+        ) from None
 
 
 def _unwrapped(key: str) -> str:
@@ -54,9 +77,17 @@ def _unwrapped(key: str) -> str:
 
 
 def _load(backbone: Backbone, state: dict[str, Tensor], origin: str) -> None:
+    for key, needed in backbone.body.state_dict().items():
+        if key in state and state[key].shape != needed.shape:
+            found, shape = list(state[key].shape), list(needed.shape)
+            raise InputError(
+                f"{origin} has {key} of shape {found} but {backbone.name} needs {shape}; "
+                "set prepare_weights.backbone to its model"
+            )
     # Files hold classifiers that the backbone lacks; what the backbone has must all be there.
     missing = backbone.body.load_state_dict(state, strict=False).missing_keys
     if missing:
         raise InputError(
-            f"{origin} lacks {missing[0]} and {len(missing) - 1} more tensors of {backbone.name}; name its model"
+            f"{origin} lacks {missing[0]} and {len(missing) - 1} more tensors of {backbone.name}; "
+            "set prepare_weights.backbone to its model"
         )

@@ -1,4 +1,5 @@
 import pytest
+import timm
 import torch
 
 from pipeline.errors import InputError
@@ -42,6 +43,23 @@ def test_images_are_normalised_to_the_models_mean_and_deviation():
 def test_an_unknown_name_is_refused():
     with pytest.raises(InputError, match="'resnet5000' is no timm model"):
         Backbone("resnet5000", 8)
+
+
+@pytest.mark.parametrize("name, output_stride", [("test_vit", 32), ("densenet121", 32), ("vgg11", 8)])
+def test_a_model_without_such_feature_stages_is_refused(name: str, output_stride: int):
+    message = f"'{name}' has no feature stages at output stride {output_stride}; choose a convolutional one"
+    with torch.device("meta"), pytest.raises(InputError, match=message):
+        Backbone(name, output_stride)
+
+
+@pytest.mark.parametrize("refusal", [RuntimeError, NotImplementedError])
+def test_every_way_in_which_timm_refuses_is_answered_alike(monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]):
+    def refuse(*_: object, **__: object) -> None:
+        raise refusal("features_only is not implemented")
+
+    monkeypatch.setattr(timm, "create_model", refuse)
+    with pytest.raises(InputError, match="'resnet50' has no feature stages at output stride 8"):
+        Backbone("resnet50", 8)
 
 
 def test_freezing_three_stages_of_resnet50_fixes_the_stem_and_two_layers():

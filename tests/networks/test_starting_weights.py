@@ -1,9 +1,12 @@
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone
@@ -58,3 +61,65 @@ def test_weights_of_another_model_are_refused(tmp_path: Path):
     torch.save({"conv1.weight": torch.zeros(1)}, path)
     with pytest.raises(InputError, match="lacks conv_stem.weight and [0-9]+ more tensors of lcnet_050"):
         starting_backbone(NAME, str(path), sha256(path), 0)
+
+
+def test_weights_of_another_width_are_refused_with_both_shapes(tmp_path: Path):
+    path = tmp_path / "wide.pth"
+    torch.save(starting_backbone("lcnet_075", "random", "", 0).body.state_dict(), path)
+    message = r"wide.pth has conv_stem.weight of shape \[16, 3, 3, 3\] but lcnet_050 needs \[8, 3, 3, 3\]; set "
+    with pytest.raises(InputError, match=message):
+        starting_backbone(NAME, str(path), sha256(path), 0)
+
+
+@pytest.mark.parametrize("name", ["half.pth", "half.pt", "half.safetensors"])
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, name: str):
+    path = tmp_path / name
+    save = save_file if path.suffix == ".safetensors" else torch.save
+    save({"a": torch.ones(100)}, path)  # type: ignore[operator]
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(InputError, match=rf"weights file .*{name} cannot be read \(.+\): .* get it again"):
+        read_state_dict(path, sha256(path))
+
+
+def test_a_web_page_instead_of_weights_is_refused(tmp_path: Path):
+    path = tmp_path / "moco.pth"
+    path.write_text("<html>404</html>")
+    with pytest.raises(InputError, match=r"moco.pth cannot be read"):
+        read_state_dict(path, sha256(path))
+
+
+@pytest.mark.parametrize(
+    "content, found",
+    [
+        ([torch.zeros(1)], "holds a list; save the model's state_dict"),
+        ({"state_dict": [torch.zeros(1)]}, "holds a list; save the model's state_dict"),
+        ({"model": {"a": torch.zeros(1)}, "epoch": 800}, "holds a dict as 'model', not a tensor with a name; save"),
+        ({0: torch.zeros(1)}, "holds a Tensor as 0, not a tensor with a name; save"),
+    ],
+)
+def test_a_checkpoint_without_named_tensors_is_refused(tmp_path: Path, content: object, found: str):
+    path = tmp_path / "odd.pth"
+    torch.save(content, path)
+    with pytest.raises(InputError, match=f"weights file .*odd.pth {found}"):
+        read_state_dict(path, sha256(path))
+
+
+@pytest.mark.parametrize("weights", ["", "."])
+def test_a_folder_is_no_weights_file(weights: str):
+    with pytest.raises(InputError, match="does not exist; put it there"):
+        starting_backbone(NAME, weights, "", 0)
+
+
+@pytest.mark.parametrize("error", [OSError("offline"), RuntimeError("No pretrained weights exist")])
+def test_a_download_that_fails_asks_for_a_file(monkeypatch: pytest.MonkeyPatch, error: Exception):
+    create_model = timm.create_model
+
+    def offline(name: str, pretrained: bool, **options: Any) -> nn.Module:
+        if pretrained:
+            raise error
+        return create_model(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    message = rf"timm's weights of lcnet_050 could not be downloaded \({type(error).__name__}\); set .* to a file"
+    with pytest.raises(InputError, match=message):
+        starting_backbone(NAME, "timm", "", 0)

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.progress import History
+from pipeline.errors import InputError
+from pipeline.history import History
 from pipeline.training.loop import train_epochs
 
 
@@ -61,9 +62,30 @@ def test_each_epoch_is_handed_over_before_the_next_begins():
         assert len(history.rows) == epoch + 1
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_epoch():
-    model = Quadratic()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e30)
-    training = train_epochs(lambda _: [0.0, 0.0], model.step, optimizer, 3, History(), "toy", constant)
-    with pytest.raises(FloatingPointError, match="toy: .* in epoch 1; lower the learning rate"):
+@pytest.mark.parametrize("finite_steps, place", [(1, "epoch 1, step 2"), (4, "epoch 2, step 2")])
+def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_the_step(finite_steps: int, place: str):
+    model, history = Quadratic(), History()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    def schedule(_: float, step: int) -> float:
+        return 1e30 if step == finite_steps - 1 else 0.0
+
+    training = train_epochs(lambda _: [0.0] * 3, model.step, optimizer, 3, history, "toy", schedule)
+    with pytest.raises(InputError, match=f"^toy, {place}: loss is inf; lower the learning rate$"):
         list(training)
+    assert all(row["loss"] == 0.5 for row in history.rows)
+
+
+def test_means_add_up_in_the_order_of_the_steps():
+    values = torch.rand(1000, generator=torch.Generator().manual_seed(0)) * 1e4
+    total = torch.zeros(())
+    for value in values:
+        total = total + value
+    model, history = Quadratic(), History()
+
+    def step(value: Tensor) -> dict[str, Tensor]:
+        return {"loss": model.step(0.0)["loss"], "value": value}
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    list(train_epochs(lambda _: list(values), step, optimizer, 1, history, "toy", constant))
+    assert history.rows[0]["value"] == float(total) / 1000
