@@ -1,4 +1,4 @@
-"""Seconds of a `dvc repro` that has nothing to do, in a prepared clone; the reference is importing PyTorch once."""
+"""Seconds of a `dvc repro` that has nothing to do, in a prepared clone; the reference is importing PyTorch."""
 
 import statistics
 import subprocess
@@ -18,8 +18,9 @@ def run() -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(Path(folder))
         repro = [str(Path(sys.executable).with_name("dvc")), "repro"]
-        ours = statistics.median(seconds(repro, prepared) for _ in range(3))
-    reference = seconds([sys.executable, "-c", "import torch"], ROOT)
+        imports = [sys.executable, "-c", "import torch"]
+        rounds = [(seconds(repro, prepared), seconds(imports, prepared)) for _ in range(3)]
+    ours, reference = (statistics.median(samples) for samples in zip(*rounds, strict=True))
     return {"ratio": reference / ours, "ours": ours, "reference": reference, "unit": "s", "seconds": ours}
 
 
@@ -38,7 +39,8 @@ def make_stand_in(path: Path) -> None:
     """A small file, or a folder with one, where an output or an input belongs and nothing is yet."""
     if path.exists():
         return
-    target = path if path.suffix else path / "stand-in"
+    # A fraction in a folder's name (0.1-0-start) is no suffix.
+    target = path if path.suffix[1:].isalnum() else path / "stand-in"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(str(path.name))
 

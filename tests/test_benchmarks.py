@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import time
@@ -5,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import __main__ as command
-from benchmarks import measure
+from benchmarks import __main__ as command, measure
 
 
 def test_the_list_names_every_module_with_a_line(capsys: pytest.CaptureFixture[str]):
@@ -20,6 +20,27 @@ def test_the_list_names_every_module_with_a_line(capsys: pytest.CaptureFixture[s
 def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureFixture[str]):
     assert command.main(["nonsense"]) == 2
     assert "basnet_loss" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "smaller"),
+    [
+        ("matching", {"IMAGES": 2, "CLASSES": 6}),
+        ("mask_store", {"MASKS": 20, "ROUNDS": 1}),
+        ("loss", {"BATCH": 2, "SIZE": 64}),
+        ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
+    ],
+)
+def test_a_benchmark_ends_with_one_line_of_its_numbers(
+    name: str, smaller: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for constant, value in smaller.items():
+        monkeypatch.setattr(f"benchmarks.{name}.{constant}", value)
+    assert command.main([name]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["name"] == name
+    assert result["unit"] in ("s", "ms")
+    assert result["ratio"] == pytest.approx(result["reference"] / result["ours"])
 
 
 def test_candidates_are_called_in_turn_after_one_unmeasured_call():
