@@ -28,7 +28,7 @@ $(READY): requirements.lock
 	$(VENV)/bin/uv pip sync --quiet --require-hashes --python $(VENV)/bin/python requirements.lock
 	touch $(READY)
 
-lock:  ## pin every package for every platform, from pyproject.toml
+lock: setup  ## pin every package for every platform, from pyproject.toml
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-header --no-annotate --extra dev \
 		--python-version 3.11 --output-file requirements.lock pyproject.toml
 

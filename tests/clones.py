@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def clone(folder: Path) -> Path:
-    """A git repository in `folder` with this working tree's tracked and new files, in one commit."""
+    """A git repository in `folder` with this working tree's tracked and new files, in one commit, at the sample."""
     listed = _run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -20,6 +20,7 @@ def clone(folder: Path) -> Path:
             (folder / name).write_bytes((ROOT / name).read_bytes())
             (folder / name).chmod((ROOT / name).stat().st_mode)
     (folder / "dvc.lock").unlink(missing_ok=True)
+    (folder / "params.yaml").write_bytes((folder / "profiles" / "sample.yaml").read_bytes())
     _run(folder, "git", "init", "--quiet")
     commit(folder, "Start")
     return folder

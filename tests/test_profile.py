@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -7,12 +8,13 @@ from pipeline import params, profile
 from pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "profiles" / "sample.yaml"
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 
 
 @pytest.fixture
 def own_params(tmp_path: Path) -> Path:
-    return Path(shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml"))
+    return Path(shutil.copy(SAMPLE, tmp_path / "params.yaml"))
 
 
 @pytest.mark.parametrize("overlay", PROFILES, ids=lambda path: path.stem)
@@ -27,13 +29,15 @@ def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, sec
     profile.apply(first, own_params)
     profile.apply(second, own_params)
     both = own_params.read_text()
-    shutil.copy(ROOT / "params.yaml", own_params)
+    shutil.copy(SAMPLE, own_params)
     profile.apply(second, own_params)
     assert both == own_params.read_text()
 
 
-def test_the_sample_profile_is_the_committed_state() -> None:
-    assert (ROOT / "profiles" / "sample.yaml").read_text() == (ROOT / "params.yaml").read_text()
+def test_the_sample_profile_has_every_key(own_params: Path) -> None:
+    shutil.copy(ROOT / "params.yaml", own_params)
+    profile.apply(SAMPLE, own_params)
+    assert params.load(own_params) == params.load(SAMPLE)
 
 
 def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tmp_path: Path) -> None:
@@ -43,6 +47,13 @@ def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tm
     lines = own_params.read_text()
     assert profile.apply(overlay, own_params) == ["pretrain.temperature"]
     assert own_params.read_text() == lines.replace(f"temperature: {before.temperature}", "temperature: 0.123")
+
+
+def test_the_documented_edit_for_own_images_is_valid(own_params: Path, tmp_path: Path) -> None:
+    recipe = re.search(r"## Your own images.+?```yaml\n(.+?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+    overlay = tmp_path / "own.yaml"
+    overlay.write_text(recipe.group(1))  # type: ignore[union-attr]
+    assert "pack_images.target.layout" in profile.apply(overlay, own_params)
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:
@@ -79,3 +90,40 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
     assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
     assert loaded.sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("base: {seed: {a: 1}}\n", r"profile key base.seed is \{'a': 1\} but 0 in params.yaml; give a value"),
+        ("base: 3\n", r"odd.yaml merged into .*params.yaml: base is 3; input should be a valid dictionary"),
+        ("base: {seed: -1}\n", r"odd.yaml merged into .*params.yaml: base.seed is -1; input should be greater"),
+        ("base: {seed: !odd 1}\n", "odd.yaml merged into .*params.yaml, line [0-9]+: could not determine"),
+        ("- base\n", r"odd.yaml holds \['base'\], not keys with values"),
+        ("", "odd.yaml holds nothing, not keys with values"),
+        ("base:\n  seed: 1\n seep: 2\n", "odd.yaml, line 3: expected <block end>"),
+        ("base:\n  seed: 1\n  seed: 2\n", 'odd.yaml, line 3: found duplicate key "seed"'),
+    ],
+)
+def test_a_profile_that_does_not_fit_is_named_and_nothing_is_written(
+    text: str, problem: str, own_params: Path, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "odd.yaml"
+    overlay.write_text(text)
+    before = own_params.read_bytes()
+    with pytest.raises(InputError, match=problem) as refusal:
+        profile.apply(overlay, own_params)
+    assert ".tmp" not in str(refusal.value) and "\n" not in str(refusal.value)
+    assert own_params.read_bytes() == before and sorted(tmp_path.iterdir()) == [overlay, own_params]
+
+
+def test_params_that_cannot_be_read_are_named_and_kept(own_params: Path) -> None:
+    own_params.write_text("base: [\n")
+    with pytest.raises(InputError, match=r"params.yaml, line 2: .+; correct it"):
+        profile.apply(SAMPLE, own_params)
+    assert own_params.read_text() == "base: [\n"
+
+
+def test_a_profile_asked_for_in_another_folder_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="voc.yaml does not exist; run from the root of the repository"):
+        profile.apply(tmp_path / "profiles" / "voc.yaml", tmp_path / "params.yaml")
