@@ -1,6 +1,7 @@
 """Where a network starts: random weights, timm's own download, or a file of weights pinned by its hash."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import timm
@@ -76,7 +77,14 @@ def _unwrapped(key: str) -> str:
     return key
 
 
+def _flattened(state: dict[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
+    """The state under the names of timm's feature networks, in which `stages.0.` of the model may be `stages_0.`."""
+    of_model = {key: re.sub(r"^([a-z_]+)_(\d+)\.", r"\1.\2.", key) for key in backbone.body.state_dict()}
+    return state | {key: state[name] for key, name in of_model.items() if key not in state and name in state}
+
+
 def _load(backbone: Backbone, state: dict[str, Tensor], origin: str) -> None:
+    state = _flattened(state, backbone)
     for key, needed in backbone.body.state_dict().items():
         if key in state and state[key].shape != needed.shape:
             found, shape = list(state[key].shape), list(needed.shape)

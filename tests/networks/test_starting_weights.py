@@ -123,3 +123,14 @@ def test_a_download_that_fails_asks_for_a_file(monkeypatch: pytest.MonkeyPatch, 
     message = rf"timm's weights of lcnet_050 could not be downloaded \({type(error).__name__}\); set .* to a file"
     with pytest.raises(InputError, match=message):
         starting_backbone(NAME, "timm", "", 0)
+
+
+def test_a_model_whose_feature_network_has_other_names_is_loaded_whole(tmp_path: Path):
+    model = timm.create_model("test_byobnet").eval()
+    save_file(model.state_dict(), tmp_path / "byob.safetensors")
+    weights = tmp_path / "byob.safetensors"
+    backbone = starting_backbone("test_byobnet", str(weights), sha256(weights), 0).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        expected = model.stages(model.stem((images - backbone.mean) / backbone.std))  # type: ignore[operator]
+        torch.testing.assert_close(backbone(images)[-1], expected)
