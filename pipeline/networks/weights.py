@@ -23,10 +23,13 @@ def save_network(path: Path, kind: str, config: Mapping[str, Any], state: Mappin
 
 
 def read_network(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Config and state dict of a file of that kind; InputError for a missing or another kind of file."""
+    """Config and state dict of a file of that kind; InputError for a missing, damaged or another kind of file."""
     if not path.exists():
         raise InputError(f"{path} does not exist; run `dvc repro` or `dvc pull` to make it")
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file may raise almost any of them
+        raise InputError(f"{path} is damaged ({type(error).__name__}); delete it and run `dvc repro`") from None
     if content.get("kind") != kind:
         raise InputError(f"{path} holds a {content.get('kind')!r} network, not {kind!r}; check the stage's input paths")
     return content["config"], content["state"]

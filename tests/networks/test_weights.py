@@ -53,3 +53,9 @@ def test_deeplab_is_read_out_of_an_encoder_file(tmp_path: Path):
     save_network(tmp_path / "encoder.pt", "encoder", {**CONFIG, "embedding_dim": 8}, state | heads)
     images = torch.rand(1, 3, 32, 32)
     assert load_deeplab(tmp_path / "encoder.pt").eval()(images).equal(deeplab(images))
+
+
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path):
+    (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04 and nothing more")
+    with pytest.raises(InputError, match=r"cut.pt is damaged \(.+\); delete it and run `dvc repro`"):
+        read_network(tmp_path / "cut.pt", "basnet")
