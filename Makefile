@@ -5,6 +5,8 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 READY := $(VENV)/requirements.synced
 # Threads that wait for each other spin by default, which on a busy machine costs several times the work itself.
 export OMP_WAIT_POLICY ?= PASSIVE
+# Two hardware threads often share a core, and small networks lose more by waiting than they gain: one for every two.
+export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) / 2)
 
 .PHONY: repro test fast fresh setup lock graph
 
