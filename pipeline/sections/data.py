@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Section, Seed
+from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Section, Seed, no_larger
 
 
 class Base(Section):
@@ -41,11 +41,7 @@ class DrawSample(Section):
     trainaug: Count
     val: Count
 
-    @model_validator(mode="after")
-    def _train_is_part_of_trainaug(self) -> "DrawSample":
-        if self.train > self.trainaug:
-            raise ValueError(f"train ({self.train}) is a part of trainaug ({self.trainaug}) and cannot be larger")
-        return self
+    _train_is_part_of_trainaug = no_larger("train", "trainaug")
 
 
 class ImageSource(Section):

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from pipeline.sections.section import Count, Fraction, NonNegative, Positive, Section
+from pipeline.sections.section import Count, Fraction, NonNegative, Positive, Section, no_larger
 
 
 class Rbd(Section):
@@ -70,11 +70,7 @@ class RefinePseudolabels(SaliencyNetwork):
     averaged_epochs: Count
     crf: Crf
 
-    @model_validator(mode="after")
-    def _averages_trained_epochs(self) -> "RefinePseudolabels":
-        if self.averaged_epochs > self.epochs:
-            raise ValueError(f"averaged_epochs ({self.averaged_epochs}) is larger than epochs ({self.epochs})")
-        return self
+    _averages_trained_epochs = no_larger("averaged_epochs", "epochs")
 
 
 class FusePseudolabels(SaliencyNetwork):
@@ -95,11 +91,7 @@ class TrainBasnet(Section):
     learning_rate: Positive
     target_threshold: Fraction
 
-    @model_validator(mode="after")
-    def _crop_fits(self) -> "TrainBasnet":
-        if self.crop > self.size:
-            raise ValueError(f"crop ({self.crop}) is larger than size ({self.size})")
-        return self
+    _crop_fits = no_larger("crop", "size")
 
 
 class PredictSaliency(Section):

@@ -1,8 +1,8 @@
 """What all sections of params.yaml share: frozen, strict, closed; and the bounds of their numbers."""
 
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
@@ -17,3 +17,18 @@ class Section(BaseModel):
     """A part of params.yaml: frozen, no unknown keys, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+Checked = TypeVar("Checked", bound=Section)
+
+
+def no_larger(smaller: str, larger: str) -> Any:
+    """A check of a whole section, to be put among its fields: `smaller` may not exceed `larger`."""
+
+    def check(section: Checked) -> Checked:
+        found, bound = getattr(section, smaller), getattr(section, larger)
+        if found > bound:
+            raise ValueError(f"{smaller} ({found}) is larger than {larger} ({bound})")
+        return section
+
+    return model_validator(mode="after")(check)
