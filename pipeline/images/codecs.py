@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+# Pillow warns and later refuses by size, whatever the file; here only `pack_images` does, and what it let in stays in.
+Image.MAX_IMAGE_PIXELS = None
+
 
 def size_of(data: bytes) -> tuple[int, int]:
     """Height and width of an encoded image, from its header."""
@@ -14,8 +17,17 @@ def size_of(data: bytes) -> tuple[int, int]:
 
 
 def decode_image(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    """RGB pixels of an encoded image; grey images are repeated to three channels."""
+    """RGB pixels of an encoded image; grey images are repeated to three channels.
+
+    Of 16 bits the upper 8 are kept: black and white stay where the format has them, whatever the image holds.
+    What is transparent is laid on white, as viewers show it; the colours stored there are often garbage.
+    """
     with Image.open(io.BytesIO(data)) as image:
+        if image.mode == "I;16":
+            return np.stack([(np.asarray(image) >> 8).astype(np.uint8)] * 3, axis=-1)
+        if image.has_transparency_data:
+            ground = Image.new("RGBA", image.size, "white")
+            return np.asarray(Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB"))
         return np.asarray(image.convert("RGB"))
 
 
