@@ -57,8 +57,13 @@ def prior_maps(
 
 
 def encoded_prior(images: Path, name: str, settings: ComputePriors, i: int) -> bytes:
-    """The prior of image i of a packed set as an 8-bit PNG."""
-    return encode_map(compute_prior(decode_image(opened(images)[i]), name, settings))
+    """The prior of image i of a packed set as an 8-bit PNG; whatever goes wrong says at which image."""
+    packed = opened(images)
+    try:
+        return encode_map(compute_prior(decode_image(packed[i]), name, settings))
+    except Exception as error:
+        error.add_note(f"This was {name} of image {packed.ids[i]} in {images}.")
+        raise
 
 
 @lru_cache(maxsize=1)

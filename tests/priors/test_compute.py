@@ -1,9 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from pipeline.errors import InputError
+from pipeline.images.codecs import encode_png
+from pipeline.packed import write_packed
 from pipeline.params import ComputePriors, Mc, Rbd
-from pipeline.priors.compute import compute_prior, named_prior, reduce_to
+from pipeline.priors import compute
+from pipeline.priors.compute import compute_prior, named_prior, prior_maps, reduce_to
+from pipeline.runtime import process_pool
 
 SETTINGS = ComputePriors(
     max_side=64,
@@ -58,3 +64,12 @@ def test_a_frame_is_zero_and_does_not_hide_the_object(name: str) -> None:
 def test_a_prior_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(InputError, match="no prior 'rdb'; the priors are rbd, mc"):
         named_prior("rdb", SETTINGS)
+
+
+def test_an_error_in_a_process_of_the_pool_says_at_which_image(tmp_path: Path) -> None:
+    path = tmp_path / "images.h5"
+    entries = [("a", encode_png(np.zeros((8, 8, 3), np.uint8))), ("b", b"no image"), ("c", b"no image")]
+    write_packed(path, entries, "images")
+    with process_pool(compute.__name__) as pool, pytest.raises(OSError) as caught:
+        list(prior_maps(path, "rbd", SETTINGS, pool)[1])
+    assert caught.value.__notes__ == [f"This was rbd of image b in {path}."]
