@@ -1,16 +1,18 @@
 """Images and label maps still lying in files: checked one at a time, and packed into two containers.
 
-Images keep their bytes as found. An EXIF orientation is not applied, here or later: label maps are drawn on the
-pixels as stored, as VOC's are.
+Images keep their bytes as found; `codecs.decode_image` makes RGB of every kind that is let in. An EXIF orientation is
+not applied, here or later: label maps are drawn on the pixels as stored, as VOC's are.
 """
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image
 
 from pipeline.errors import InputError
@@ -18,7 +20,11 @@ from pipeline.packed import replacing, write_packed
 from pipeline.progress import track
 
 IGNORED = 255
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+# What a file may hold, whatever its suffix; all of them decode to 8 or 16 bits. Of an animation the first frame counts.
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
+# As many as the largest camera sensors in telephones have; one copy of the decoded pixels is then 600 MB.
+MOST_PIXELS = 200_000_000
 
 
 def read_indices(path: Path) -> tuple[bytes, UInt8[np.ndarray, "h w"]]:
@@ -37,6 +43,7 @@ class ImageFiles:
 
     Every id stands in a split; the split `all` is never recorded. `read_label` gives, for a label file, the bytes
     to store and the class indices they decode to. `unpaired` counts images and masks left out for want of the other.
+    `faults` says in one sentence each why listed ids lack an image or label file.
     """
 
     source: Path
@@ -46,6 +53,21 @@ class ImageFiles:
     classes: list[str] = field(default_factory=list)
     read_label: Callable[[Path], tuple[bytes, UInt8[np.ndarray, "h w"]]] = read_indices
     unpaired: int = 0
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is left of `files` when all were decoded, each without fault.
+
+    `shapes`: height and width of every image, by ascending id; `modes`: how many images have each of Pillow's pixel
+    modes (`I;16`: 16 bits); `skipped`: the reason for every image that was left out, by ascending id.
+    """
+
+    files: ImageFiles
+    shapes: dict[str, tuple[int, int]]
+    modes: dict[str, int]
+    skipped: dict[str, str]
 
 
 def limited(files: ImageFiles, limit: Mapping[str, int]) -> ImageFiles:
@@ -59,59 +81,99 @@ def limited(files: ImageFiles, limit: Mapping[str, int]) -> ImageFiles:
             f"limit names a split {unknown[0]!r} that {files.source} does not have; it has {', '.join(files.splits)}"
         )
     splits = {name: _evenly_spaced(sorted(ids), limit.get(name, 0)) for name, ids in files.splits.items()}
-    kept = set().union(*splits.values())
-    images, labels = ({i: path for i, path in paths.items() if i in kept} for paths in (files.images, files.labels))
-    return replace(files, images=images, labels=labels, splits=splits)
+    return _only(replace(files, splits=splits), set().union(*splits.values()))
+
+
+def _only(files: ImageFiles, kept: Collection[str]) -> ImageFiles:
+    images, labels, faults = (
+        {image_id: found[image_id] for image_id in found if image_id in kept}
+        for found in (files.images, files.labels, files.faults)
+    )
+    splits = {name: [image_id for image_id in ids if image_id in kept] for name, ids in files.splits.items()}
+    return replace(files, images=images, labels=labels, faults=faults, splits=splits)
 
 
 def _evenly_spaced(ids: list[str], most: int) -> list[str]:
     return [ids[i * len(ids) // most] for i in range(most)] if 0 < most < len(ids) else ids
 
 
-def pack(files: ImageFiles, images: Path, labels: Path) -> None:
-    """Write the containers `images` and `labels`, in one pass over each kind of file; both or none.
-
-    InputError names the file when an image is unreadable, its id is not ASCII, a label map differs in size from its
-    image or holds a value that is no class, and when no label map holds any class beside background.
-    """
-    for image_id, path in files.images.items():
-        if not image_id.isascii():
-            raise InputError(f"{path}: image ids are ASCII, but this one is {image_id!r}; rename the file")
-    sizes: dict[str, list[int]] = {"height": [], "width": []}
+def pack(files: ImageFiles, images: Path, labels: Path, on_error: Literal["stop", "skip"]) -> Checked:
+    """Check all files, then write the containers `images` and `labels`, both or none; raises as `check` does."""
+    checked = check(files, on_error)
+    files = checked.files
+    heights, widths = ([shape[axis] for shape in checked.shapes.values()] for axis in (0, 1))
     splits = {name: ids for name, ids in files.splits.items() if name != "all"}
     # The images wait under their temporary name until the labels are in place too.
     with replacing(images) as temporary:
-        write_packed(temporary, _image_entries(files, sizes), "images", splits, columns=sizes)
-        shapes = dict(zip(sorted(files.images), zip(sizes["height"], sizes["width"], strict=True), strict=True))
-        write_packed(labels, _label_entries(files, shapes), "labels", metadata={"classes": files.classes})
+        found = ((image_id, files.images[image_id].read_bytes()) for image_id in track(checked.shapes, "packing"))
+        columns = {"height": heights, "width": widths}
+        write_packed(temporary, found, "images", splits, {"skipped": checked.skipped}, columns)
+        found = ((image_id, files.read_label(path)[0]) for image_id, path in sorted(files.labels.items()))
+        write_packed(labels, found, "labels", metadata={"classes": files.classes})
+    return checked
 
 
-def _image_entries(files: ImageFiles, sizes: dict[str, list[int]]) -> Iterator[tuple[str, bytes]]:
-    for image_id in track(sorted(files.images), "images"):
-        data, image = read_image(files.images[image_id])
-        sizes["height"].append(image.height)
-        sizes["width"].append(image.width)
-        yield image_id, data
+def check(files: ImageFiles, on_error: Literal["stop", "skip"]) -> Checked:
+    """Decode every image and its label map, one at a time.
 
-
-def _label_entries(files: ImageFiles, shapes: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, bytes]]:
+    An image is at fault when it is unreadable or too large, its id is not ASCII, or its label map is missing or
+    unreadable, differs in size or holds a value that is no class. With `stop` the first such image raises InputError,
+    which names the file; with `skip` it is left out together with its label map.
+    InputError also when nothing is left of a split, or when no label map holds any class beside background.
+    """
+    shapes: dict[str, tuple[int, int]] = {}
+    modes: Counter[str] = Counter()
+    skipped: dict[str, str] = {}
     present = np.zeros(256, dtype=bool)
-    for image_id in track(sorted(files.labels), "label maps"):
-        path = files.labels[image_id]
-        data, labels = files.read_label(path)
-        if labels.shape != shapes[image_id]:
-            raise InputError(
-                f"{path} is {_size(labels.shape)} but its image is {_size(shapes[image_id])}"
-                " (EXIF orientation is not applied); give both the same size"
-            )
-        present |= np.bincount(labels.ravel(), minlength=256) > 0
-        _check_classes(present, files.classes, path)
-        yield image_id, data
-    if files.labels and not present[1 : len(files.classes)].any():
+    # Faults that the names alone tell come first, before the long work.
+    for image_id in track([*sorted(files.faults), *sorted(files.images.keys() - files.faults.keys())], "images"):
+        try:
+            image = _image_of(files, image_id)
+            if image_id in files.labels:
+                present |= _classes_of(files, image_id, (image.height, image.width))
+        except InputError as error:
+            if on_error == "stop":
+                raise
+            skipped[image_id] = str(error)
+        else:
+            shapes[image_id] = image.height, image.width
+            modes[image.mode] += 1
+    kept = _only(files, shapes)
+    _require_content(files, kept, skipped, present)
+    return Checked(kept, shapes, dict(sorted(modes.items())), dict(sorted(skipped.items())))
+
+
+def _require_content(files: ImageFiles, kept: ImageFiles, skipped: Mapping[str, str], present: np.ndarray) -> None:
+    for name, ids in files.splits.items():
+        if ids and not kept.splits[name]:
+            raise InputError(f"{files.source}: nothing is left of split {name}; {skipped[ids[0]]}")
+    if kept.labels and not present[1 : len(files.classes)].any():
         raise InputError(
             f"{files.source}: all label maps hold only background and {IGNORED};"
             " masks of 0 and 255 belong to the layout `saliency`"
         )
+
+
+def _image_of(files: ImageFiles, image_id: str) -> Image.Image:
+    if image_id in files.faults:
+        raise InputError(files.faults[image_id])
+    path = files.images[image_id]
+    if not image_id.isascii():
+        raise InputError(f"{path}: image ids are ASCII, but this one is {image_id!r}; rename the file")
+    return read_image(path)[1]
+
+
+def _classes_of(files: ImageFiles, image_id: str, shape: tuple[int, int]) -> Bool[np.ndarray, " 256"]:
+    path = files.labels[image_id]
+    _, labels = files.read_label(path)
+    if labels.shape != shape:
+        raise InputError(
+            f"{path} is {_size(labels.shape)} but its image is {_size(shape)}"
+            " (EXIF orientation is not applied); give both the same size"
+        )
+    present = np.bincount(labels.ravel(), minlength=256) > 0
+    _check_classes(present, files.classes, path)
+    return present
 
 
 def _size(shape: tuple[int, ...]) -> str:
@@ -128,13 +190,17 @@ def _check_classes(present: np.ndarray, classes: list[str], path: Path) -> None:
 
 
 def read_image(path: Path) -> tuple[bytes, Image.Image]:
-    """A file's bytes and the fully decoded image; InputError when it is unreadable or has more than 8 bits."""
+    """A file's bytes and the fully decoded image; InputError when it is unreadable or has too many pixels."""
     try:
         data = path.read_bytes()
-        image = Image.open(io.BytesIO(data))
-        image.load()
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        too_large = image.width * image.height > MOST_PIXELS
+        if not too_large:
+            image.load()
     except UNREADABLE:
         raise InputError(f"{path} is unreadable, truncated or no image; replace it or take it out") from None
-    if image.mode[0] in "IF":
-        raise InputError(f"{path} has {image.mode} pixels; save it with 8 bits a channel")
+    if too_large:
+        raise InputError(
+            f"{path} is {image.width}x{image.height}, more than {MOST_PIXELS // 10**6} million pixels; reduce it"
+        )
     return data, image

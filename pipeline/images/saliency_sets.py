@@ -61,9 +61,13 @@ def _named(files: dict[str, Path], name: str) -> dict[str, Path]:
 def read_mask(path: Path) -> tuple[bytes, UInt8[np.ndarray, "h w"]]:
     """A mask as 0 (background) and 1 (object), with its PNG; grey above 127 is object, or 1 where nothing is brighter.
 
-    Raises InputError when the brightest pixel is between 2 and 127, for then it is neither a 0/1 nor a 0/255 mask.
+    Raises InputError when the brightest pixel is between 2 and 127, for then it is neither a 0/1 nor a 0/255 mask,
+    and for 16 bits, of which a 0/1 mask uses the lowest alone.
     """
-    grey = np.asarray(read_image(path)[1].convert("L"))
+    image = read_image(path)[1]
+    if image.mode == "I;16":
+        raise InputError(f"{path} has 16 bits a pixel; save the mask with 8 or 1")
+    grey = np.asarray(image.convert("L"))
     brightest = int(grey.max())
     if 1 < brightest <= 127:
         raise InputError(f"{path} has no pixel above {brightest}; masks hold 0 and 255, or 0 and 1: convert it")

@@ -16,7 +16,7 @@ SPLITS = {"trainaug": "SegmentationClassAug", "train": "SegmentationClass", "val
 
 
 def read(source: Path, classes: list[str]) -> ImageFiles:
-    """The images and label maps of all split lists; InputError for a listed image without either."""
+    """The images and label maps of all split lists; a listed image without either is at fault."""
     lists = real_folder(source, "ImageSets", "Segmentation")
     splits = {name: read_list(lists / f"{name}.txt") for name in SPLITS if (lists / f"{name}.txt").exists()}
     if not splits:
@@ -25,12 +25,17 @@ def read(source: Path, classes: list[str]) -> ImageFiles:
     label_files = {folder: files_by_id(source, folder) for folder in {SPLITS[name] for name in splits}}
     listed: dict[str, Path] = {}
     labels: dict[str, Path] = {}
+    faults: dict[str, str] = {}
     # In the order of SPLITS, so that SegmentationClass has the last word.
     for name, folder in SPLITS.items():
         for image_id in splits.get(name, []):
-            listed[image_id] = _listed(images, image_id, lists / f"{name}.txt", source / "JPEGImages")
-            labels[image_id] = _listed(label_files[folder], image_id, lists / f"{name}.txt", source / folder)
-    return ImageFiles(source, listed, splits, labels, classes)
+            for found, files, below in ((listed, images, "JPEGImages"), (labels, label_files[folder], folder)):
+                if image_id in files:
+                    found[image_id] = files[image_id]
+                else:
+                    problem = f"lists {image_id!r}, but {source / below} has no file of that name"
+                    faults.setdefault(image_id, f"{lists / f'{name}.txt'} {problem}; add it or drop the line")
+    return ImageFiles(source, listed, splits, labels, classes, faults=faults)
 
 
 def read_list(path: Path) -> list[str]:
@@ -43,9 +48,3 @@ def read_list(path: Path) -> list[str]:
     if count > 1:
         raise InputError(f"{path} lists {image_id} {count} times; list every image once")
     return ids
-
-
-def _listed(files: dict[str, Path], image_id: str, path: Path, folder: Path) -> Path:
-    if image_id not in files:
-        raise InputError(f"{path} lists {image_id!r}, but {folder} has no file of that name; add it or drop the line")
-    return files[image_id]

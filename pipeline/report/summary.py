@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.metrics.spread import mean_and_std
-from pipeline.params import Sweep
+from pipeline.params import PackImages, Sweep
 
 
 def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
     saliency = _read(results / "score_saliency")
     pretrain = _read(results / "pretrain")
     summary = {
+        "images": {name: _read(results / "pack_images" / name) for name in PackImages.model_fields},
         "saliency": saliency["maps"],
         "masks": _read(results / "extract_masks") | {"scored": saliency["masks"]},
         "pretrain": pretrain,

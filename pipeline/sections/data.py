@@ -45,12 +45,16 @@ class DrawSample(Section):
 
 
 class ImageSource(Section):
-    """Where a set comes from: `source` below data/raw, its folder layout, at most `limit` images a split (0: all)."""
+    """Where a set comes from: `source` below data/raw, its folder layout, at most `limit` images a split (0: all).
+
+    `on_error`: what an image at fault does, or one whose label map is: stop the stage, or be left out and listed.
+    """
 
     source: str
     layout: Literal["folder", "voc", "saliency"]
     limit: dict[str, CountOrZero]
     classes: list[str]
+    on_error: Literal["stop", "skip"]
 
     @model_validator(mode="after")
     def _classes_belong_to_voc(self) -> "ImageSource":

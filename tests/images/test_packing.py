@@ -1,3 +1,5 @@
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,8 +8,9 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import InputError
+from pipeline.images import packing
 from pipeline.images.datasets import ImageSet, LabelSet, original_sizes
-from pipeline.images.packing import ImageFiles, limited, pack
+from pipeline.images.packing import Checked, ImageFiles, limited, pack
 from tests.images.trees import save, save_indices, save_photo
 
 CLASSES = ["background", "cat", "dog"]
@@ -28,14 +31,14 @@ def out(tmp_path: Path) -> Path:
 
 
 def pack_into(out: Path, files: ImageFiles) -> tuple[ImageSet, LabelSet]:
-    pack(files, out / "images.h5", out / "labels.h5")
+    pack(files, out / "images.h5", out / "labels.h5", "stop")
     return ImageSet(out / "images.h5"), LabelSet(out / "labels.h5")
 
 
 def assert_refused(out: Path, files: ImageFiles, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         pack_into(out, files)
-    assert not any(out.iterdir()), "something half-written is left"
+    assert not out.exists(), "something half-written is left"
 
 
 def test_images_keep_their_bytes_and_record_their_sizes(files: ImageFiles, out: Path):
@@ -96,9 +99,17 @@ def test_text_file_as_label_map_is_refused_by_name(files: ImageFiles, out: Path)
     assert_refused(out, files, r"labels/a\.png is unreadable")
 
 
-def test_image_of_16_bits_is_refused(files: ImageFiles, out: Path):
-    save(path := files.images["a"].with_suffix(".png"), np.full((6, 8), 300, dtype=np.uint16))
-    assert_refused(out, replace(files, images={**files.images, "a": path}), "a.png has I;16 pixels; save it with 8")
+def test_image_with_too_many_pixels_is_refused_with_its_size(
+    files: ImageFiles, out: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(packing, "MOST_PIXELS", 10**6)
+    save(files.images["b"], np.zeros((1001, 1000), dtype=np.uint8))
+    assert_refused(out, files, r"b\.jpg is 1000x1001, more than 1 million pixels; reduce it")
+
+
+def test_what_is_no_picture_format_is_refused_though_pillow_reads_it(files: ImageFiles, out: Path):
+    Image.new("RGB", (8, 6)).save(files.images["b"], format="TIFF")
+    assert_refused(out, files, r"b\.jpg is unreadable, truncated or no image")
 
 
 def test_label_map_of_another_size_is_refused_with_both_sizes(files: ImageFiles, out: Path):
@@ -123,9 +134,97 @@ def test_masks_of_0_and_255_are_no_label_maps(files: ImageFiles, out: Path):
 
 
 def test_id_that_is_not_ascii_is_refused(files: ImageFiles, tmp_path: Path, out: Path):
-    out.mkdir()
     path = save_photo(tmp_path / "raw" / "Bär.jpg")
     assert_refused(out, replace(files, images={**files.images, "Bär": path}), "image ids are ASCII, .* rename the file")
+
+
+def skipping(out: Path, files: ImageFiles) -> tuple[Checked, ImageSet, LabelSet]:
+    """Pack with `skip`; what was found, and both containers."""
+    checked = pack(files, out / "images.h5", out / "labels.h5", "skip")
+    return checked, ImageSet(out / "images.h5"), LabelSet(out / "labels.h5")
+
+
+def truncate(files: ImageFiles) -> None:
+    files.images["b"].write_bytes(files.images["b"].read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (truncate, r"b\.jpg is unreadable, truncated"),
+        (lambda files: files.images["b"].write_bytes(b""), r"b\.jpg is unreadable"),
+        (lambda files: files.images["b"].write_text("no image"), r"b\.jpg is unreadable"),
+        (lambda files: files.images["b"].unlink(), r"b\.jpg is unreadable"),
+        (lambda files: files.labels["b"].write_text("no image"), r"labels/b\.png is unreadable"),
+        (lambda files: save_indices(files.labels["b"], 1, height=8, width=6), r"b\.png is 6x8 but its image is 8x6"),
+        (lambda files: save_indices(files.labels["b"], 3), r"b\.png holds the value 3"),
+        (lambda files: save_photo(files.labels["b"]), r"b\.png is stored as RGB"),
+        (lambda files: save(files.labels["b"], np.ones((6, 8), dtype=np.uint16)), r"b\.png is stored as I;16"),
+    ],
+    ids=[
+        "truncated",
+        "empty",
+        "text",
+        "gone",
+        "label text",
+        "label size",
+        "label value",
+        "label mode",
+        "label 16 bits",
+    ],
+)
+def test_skipping_leaves_out_the_image_and_its_label_and_says_why(
+    files: ImageFiles, out: Path, damage: Callable[[ImageFiles], object], reason: str
+):
+    damage(files)
+    checked, images, labels = skipping(out, files)
+    assert list(checked.skipped) == ["b"] and re.search(reason, checked.skipped["b"])
+    assert images.metadata == {"skipped": checked.skipped}
+    assert images.ids == ["a", "c"] and labels.ids == ["a"]
+    assert images.split("train").tolist() == [0] and images.split("val").tolist() == [1]
+    assert [images[i] for i in range(2)] == [files.images[name].read_bytes() for name in "ac"]
+
+
+def test_skipping_bears_an_id_that_is_not_ascii_and_a_listed_one_without_file(files: ImageFiles, out: Path):
+    images = {**files.images, "Bär": save_photo(files.source / "Bär.jpg")}
+    splits = {**files.splits, "val": ["Bär", "c", "d"]}
+    checked, packed, _ = skipping(out, replace(files, images=images, splits=splits, faults={"d": "d is not there"}))
+    assert list(checked.skipped) == ["Bär", "d"] and checked.skipped["d"] == "d is not there"
+    assert packed.ids == ["a", "b", "c"] and packed.split("val").tolist() == [2]
+
+
+def test_nothing_is_skipped_from_a_sound_set_and_its_bytes_do_not_depend_on_the_choice(files: ImageFiles, out: Path):
+    checked, images, _ = skipping(out / "skip", files)
+    assert checked.skipped == {} and images.metadata == {"skipped": {}}
+    pack_into(out / "stop", files)
+    for name in ("images.h5", "labels.h5"):
+        assert (out / "skip" / name).read_bytes() == (out / "stop" / name).read_bytes()
+
+
+def test_a_split_that_loses_every_image_is_refused_with_the_reason(files: ImageFiles, out: Path):
+    files.images["c"].write_bytes(b"")
+    with pytest.raises(InputError, match=r"raw: nothing is left of split val; \S*c\.jpg is unreadable"):
+        skipping(out, files)
+    assert not out.exists()
+
+
+def test_a_class_that_only_skipped_labels_hold_does_not_count(files: ImageFiles, out: Path):
+    save_indices(files.labels["a"], 0)
+    save_indices(files.labels["b"], 1, height=8, width=6)
+    with pytest.raises(InputError, match="all label maps hold only background"):
+        skipping(out, files)
+
+
+def test_thousands_of_reasons_are_kept(files: ImageFiles, out: Path):
+    faults = {f"{k:05d}": f"{k:05d} is listed, but has no file; add it or drop the line" for k in range(5000)}
+    everyone = {"all": [*files.images, *faults]}
+    checked, images, _ = skipping(out, replace(files, splits=everyone, faults=faults))
+    assert images.metadata == {"skipped": faults} == {"skipped": checked.skipped}
+
+
+def test_pixel_modes_are_counted(files: ImageFiles, out: Path):
+    Image.new("L", (8, 6)).save(files.images["c"])
+    assert skipping(out, files)[0].modes == {"L": 1, "RGB": 2}
 
 
 def numbered(counts: dict[str, range]) -> ImageFiles:

@@ -25,7 +25,7 @@ def save_benchmark(root: Path, stems: str, masked: str) -> Path:
 def test_every_benchmark_becomes_a_split_with_its_name_in_the_ids(tmp_path: Path):
     save_benchmark(tmp_path / "raw" / "ecssd", "ab", "ab")
     save_benchmark(tmp_path / "raw" / "dut", "a", "a")
-    pack(read(tmp_path / "raw"), tmp_path / "images.h5", tmp_path / "labels.h5")
+    pack(read(tmp_path / "raw"), tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
     images, labels = ImageSet(tmp_path / "images.h5"), LabelSet(tmp_path / "labels.h5")
     assert images.ids == labels.ids == ["dut__a", "ecssd__a", "ecssd__b"]
     assert images.split("ecssd").tolist() == [1, 2] and images.split("dut").tolist() == [0]
@@ -82,6 +82,12 @@ def test_empty_mask_is_kept(tmp_path: Path):
 def test_mask_that_is_neither_0_1_nor_0_255_is_refused(tmp_path: Path, brightest: int):
     path = save(tmp_path / "m.png", FOREGROUND.astype(np.uint8) * np.uint8(brightest))
     with pytest.raises(InputError, match=rf"m\.png has no pixel above {brightest}; masks hold 0 and 255, or 0 and 1"):
+        read_mask(path)
+
+
+def test_mask_of_16_bits_is_refused(tmp_path: Path):
+    path = save(tmp_path / "m.png", FOREGROUND.astype(np.uint16))
+    with pytest.raises(InputError, match=r"m\.png has 16 bits a pixel; save the mask with 8 or 1"):
         read_mask(path)
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, LabelSet
-from pipeline.images.packing import limited, pack
+from pipeline.images.packing import check, limited, pack
 from pipeline.images.voc import read, read_list
 from pipeline.params import ImageSource
 from tests.images.trees import SHARED, save_photo, save_voc
@@ -34,7 +34,7 @@ def test_label_map_does_not_depend_on_the_limit(tmp_path: Path):
 
 
 def test_packed_set_holds_lists_labels_and_classes(tmp_path: Path):
-    pack(read(save_voc(tmp_path / "voc", SPLITS), CLASSES), tmp_path / "images.h5", tmp_path / "labels.h5")
+    pack(read(save_voc(tmp_path / "voc", SPLITS), CLASSES), tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
     images, labels = ImageSet(tmp_path / "images.h5"), LabelSet(tmp_path / "labels.h5")
     assert images.ids == labels.ids == ["a", "b", "c", "d"]
     assert {name: images.split(name).tolist() for name in images.split_names} == {
@@ -76,14 +76,26 @@ def test_listed_image_without_label_map_is_named(tmp_path: Path):
     save_voc(tmp_path, SPLITS)
     (tmp_path / "SegmentationClassAug" / "c.png").unlink()
     with pytest.raises(InputError, match=r"trainaug\.txt lists 'c', but \S*SegmentationClassAug has no file"):
-        read(tmp_path, CLASSES)
+        check(read(tmp_path, CLASSES), "stop")
+
+
+def test_listed_images_without_image_or_label_map_can_be_skipped(tmp_path: Path):
+    save_voc(tmp_path, SPLITS)
+    (tmp_path / "SegmentationClassAug" / "c.png").unlink()
+    (tmp_path / "JPEGImages" / "b.jpg").unlink()
+    # The one image of train is gone, so without that list.
+    (tmp_path / "ImageSets" / "Segmentation" / "train.txt").unlink()
+    checked = check(read(tmp_path, CLASSES), "skip")
+    assert list(checked.skipped) == ["b", "c"]
+    assert checked.files.splits == {"trainaug": ["a"], "val": ["d"]}
+    assert sorted(checked.files.labels) == ["a", "d"]
 
 
 def test_listed_id_without_image_is_named(tmp_path: Path):
     save_voc(tmp_path, SPLITS)
     (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("/JPEGImages/d.jpg /SegmentationClass/d.png\n")
     with pytest.raises(InputError, match=r"val\.txt lists '/JPEGImages/d\.jpg \S+', but \S*JPEGImages has no file"):
-        read(tmp_path, CLASSES)
+        check(read(tmp_path, CLASSES), "stop")
 
 
 def test_tree_without_lists_is_refused(tmp_path: Path):
@@ -103,7 +115,7 @@ def test_tree_without_a_folder_is_refused(tmp_path: Path):
 )
 def test_classes_are_named_for_this_layout_alone(layout: Literal["voc", "folder", "saliency"], classes: list[str]):
     with pytest.raises(ValidationError, match="name them, background first, for the layout voc alone"):
-        ImageSource(source="voc", layout=layout, limit={}, classes=classes)
+        ImageSource(source="voc", layout=layout, limit={}, classes=classes, on_error="stop")
 
 
 @pytest.mark.skipif(not (SHARED / "VOCdevkit").is_dir(), reason="a copy of PASCAL VOC does not lie beside the project")
@@ -111,7 +123,7 @@ def test_real_voc_is_packed_unchanged(tmp_path: Path):
     classes = ["background", *(f"class {k}" for k in range(1, 21))]
     source = SHARED / "VOCdevkit" / "VOC2012"
     files = limited(read(source, classes), {"train": 3, "trainaug": 20, "val": 3})
-    pack(files, tmp_path / "images.h5", tmp_path / "labels.h5")
+    pack(files, tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
     images, labels = ImageSet(tmp_path / "images.h5"), LabelSet(tmp_path / "labels.h5")
     train = set((source / "ImageSets/Segmentation/train.txt").read_text().split())
     for i in images.split("trainaug").tolist():
