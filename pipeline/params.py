@@ -40,13 +40,16 @@ from pipeline.sections.evaluation import (
 from pipeline.sections.saliency import (
     ComputePriors as ComputePriors,
     Crf as Crf,
+    Dsr as Dsr,
     ExtractMasks as ExtractMasks,
     FusePseudolabels as FusePseudolabels,
+    Hs as Hs,
     Mc as Mc,
     PredictSaliency as PredictSaliency,
     Rbd as Rbd,
     RefinePseudolabels as RefinePseudolabels,
     SaliencyNetwork as SaliencyNetwork,
+    Scale as Scale,
     ScoreSaliency as ScoreSaliency,
     TrainBasnet as TrainBasnet,
 )

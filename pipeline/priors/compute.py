@@ -13,7 +13,9 @@ from pipeline.errors import InputError
 from pipeline.images.codecs import decode_image, encode_map
 from pipeline.packed import Packed
 from pipeline.params import ComputePriors
+from pipeline.priors.dsr import dsr
 from pipeline.priors.frame import Prior, without_frame
+from pipeline.priors.hs import hs
 from pipeline.priors.mc import mc
 from pipeline.priors.rbd import rbd
 
@@ -22,7 +24,9 @@ def named_prior(name: str, settings: ComputePriors) -> Prior:
     """The prior `name` with its parameters; InputError for a name that is none."""
     priors: dict[str, Prior] = {
         "rbd": lambda image: rbd(image, settings.rbd),
+        "dsr": lambda image: dsr(image, settings.dsr),
         "mc": lambda image: mc(image, settings.mc),
+        "hs": lambda image: hs(image, settings.hs),
     }
     if name not in priors:
         raise InputError(f"there is no prior {name!r}; the priors are {', '.join(priors)}")

@@ -31,8 +31,7 @@ class ColourScales(NamedTuple):
 
 def rbd(image: UInt8[np.ndarray, "h w 3"], settings: Rbd) -> Float32[np.ndarray, "h w"]:
     """Saliency in [0, 1] of an RGB image; all zero when no region stands out."""
-    count = max(1, round(image.shape[0] * image.shape[1] / settings.pixels_per_superpixel))
-    regions = segment(image, count, settings.compactness)
+    regions = segment(image, settings.superpixels, settings.compactness)
     saliency = graph_saliency(
         cdist(regions.colours, regions.colours),
         cdist(regions.positions, regions.positions),

@@ -16,7 +16,7 @@ class Base(Section):
 class Sweep(Section):
     """The lists that stages are repeated over; only the stages that gather them depend on this section."""
 
-    priors: Annotated[list[Literal["rbd", "mc"]], Field(min_length=1)]
+    priors: Annotated[list[Literal["rbd", "dsr", "mc", "hs"]], Field(min_length=1)]
     fractions: list[PositiveFraction]
     splits: list[Seed]
     inits: list[Literal["start", "maskcontrast"]]

@@ -4,13 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.sections.section import Count, Fraction, NonNegative, Positive, Section, no_larger
+from pipeline.sections.section import Count, Fraction, NonNegative, Positive, PositiveFraction, Section, no_larger
 
 
 class Rbd(Section):
     """Robust background detection (Zhu et al., CVPR 2014)."""
 
-    pixels_per_superpixel: Count
+    superpixels: Count
     compactness: Positive
     boundary_band: Count
     background_weight: Positive
@@ -28,13 +28,43 @@ class Mc(Section):
     centre_score: Positive
 
 
+class Scale(Section):
+    """How fine an image is cut: the number of superpixels, and the weight of position against colour."""
+
+    superpixels: Count
+    compactness: Positive
+
+
+class Dsr(Section):
+    """Dense and sparse reconstruction (Li et al., ICCV 2013)."""
+
+    scales: Annotated[list[Scale], Field(min_length=1)]
+    energy: PositiveFraction
+    sparsity: Positive
+    clusters: Count
+
+
+class Hs(Section):
+    """Hierarchical saliency (Yan et al., CVPR 2013); `regions`: smallest side of each layer's regions, fine to coarse.
+
+    The sides are given for images with a longest side of 400 pixels.
+    """
+
+    regions: Annotated[list[Count], Field(min_length=1)]
+    confidence: list[Positive]
+    consistency: Positive
+    centre: NonNegative
+
+
 class ComputePriors(Section):
     """Hand-crafted priors, computed with the longest side reduced to `max_side` pixels."""
 
     max_side: Annotated[int, Field(ge=32)]
     remove_frame: bool
     rbd: Rbd
+    dsr: Dsr
     mc: Mc
+    hs: Hs
 
 
 class Crf(Section):

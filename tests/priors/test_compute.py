@@ -6,7 +6,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
 from pipeline.packed import write_packed
-from pipeline.params import ComputePriors, Mc, Rbd
+from pipeline.params import ComputePriors, Dsr, Hs, Mc, Rbd, Scale
 from pipeline.priors import compute
 from pipeline.priors.compute import compute_prior, named_prior, prior_maps, reduce_to
 from pipeline.runtime import process_pool
@@ -15,7 +15,7 @@ SETTINGS = ComputePriors(
     max_side=64,
     remove_frame=True,
     rbd=Rbd(
-        pixels_per_superpixel=40,
+        superpixels=100,
         compactness=20.0,
         boundary_band=3,
         background_weight=5.0,
@@ -23,6 +23,8 @@ SETTINGS = ComputePriors(
         position_sigma=0.4,
     ),
     mc=Mc(superpixels=120, compactness=20.0, colour_scale=10.0, outlier_sum=1.1, centre_score=2.0),
+    dsr=Dsr(scales=[Scale(superpixels=100, compactness=20.0)], energy=0.95, sparsity=0.01, clusters=8),
+    hs=Hs(regions=[3, 17, 33], confidence=[0.5, 4.0, 2.0], consistency=16.0, centre=9.0),
 )
 
 
@@ -34,7 +36,7 @@ def scene(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     return np.where(mask[..., None], (200, 40, 40), ground).astype(np.uint8), mask
 
 
-@pytest.mark.parametrize("name", ["rbd", "mc"])
+@pytest.mark.parametrize("name", ["rbd", "dsr", "mc", "hs"])
 def test_the_map_has_the_size_of_the_image_whatever_it_was_computed_at(name: str) -> None:
     image, mask = scene(150, 211)
     saliency = compute_prior(image, name, SETTINGS)
@@ -52,7 +54,7 @@ def test_an_image_is_never_enlarged_or_reduced_to_nothing() -> None:
     assert reduce_to(np.zeros((3, 2000, 3), dtype=np.uint8), 64).shape == (1, 64, 3)
 
 
-@pytest.mark.parametrize("name", ["rbd", "mc"])
+@pytest.mark.parametrize("name", ["rbd", "dsr", "mc", "hs"])
 def test_a_frame_is_zero_and_does_not_hide_the_object(name: str) -> None:
     image, mask = scene(60, 64)
     image[:4] = image[-4:] = image[:, :4] = image[:, -4:] = 255
@@ -62,7 +64,7 @@ def test_a_frame_is_zero_and_does_not_hide_the_object(name: str) -> None:
 
 
 def test_a_prior_that_does_not_exist_is_refused_with_those_that_do() -> None:
-    with pytest.raises(InputError, match="no prior 'rdb'; the priors are rbd, mc"):
+    with pytest.raises(InputError, match="no prior 'rdb'; the priors are rbd, dsr, mc, hs"):
         named_prior("rdb", SETTINGS)
 
 

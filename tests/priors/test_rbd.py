@@ -16,7 +16,7 @@ from pipeline.priors.rbd import (
 from pipeline.priors.superpixels import adjacency
 
 SETTINGS = Rbd(
-    pixels_per_superpixel=60,
+    superpixels=80,
     compactness=20.0,
     boundary_band=3,
     background_weight=5.0,
