@@ -10,14 +10,16 @@ from pipeline.packed import Packed
 from pipeline.runtime import log, run_stage
 
 
-def main(saliency: Path, masks: Path, results: Path) -> None:
-    """Make the object masks of the maps in SALIENCY; write MASKS, and how large they are to RESULTS."""
+def main(target: Path, benchmark: Path, masks: Path, benchmark_masks: Path, results: Path) -> None:
+    """Make the object masks of the maps in TARGET and BENCHMARK; write how large the first are to RESULTS."""
     settings = params.load().extract_masks
-    maps = Packed(saliency, "maps")
-    write_masks(masks, maps.ids, sizes_of(maps), clean_masks(maps, settings))
-    areas = accepted_areas(MaskStore(masks))
-    rejected, mean = len(maps) - len(areas), float(areas.mean()) if len(areas) else 0.0
-    write_results(results, {"images": len(maps), "rejected": rejected, "mean_area": mean})
+    for saliency, out in ((target, masks), (benchmark, benchmark_masks)):
+        maps = Packed(saliency, "maps")
+        write_masks(out, maps.ids, sizes_of(maps), clean_masks(maps, settings))
+    stored = MaskStore(masks)
+    areas = accepted_areas(stored)
+    rejected, mean = len(stored) - len(areas), float(areas.mean()) if len(areas) else 0.0
+    write_results(results, {"images": len(stored), "rejected": rejected, "mean_area": mean})
     area_histogram(areas).write_csv(results / "areas.csv")
     log.info("extracted %d masks, mean area %.3f, and rejected %d images", len(areas), mean, rejected)
 
