@@ -1,59 +1,57 @@
 """Score saliency maps and masks where ground truth exists.
 
-`summary.json` holds {split: {source: scores}} of the benchmark set as `maps`, and the target masks as `masks`.
+`summary.json` holds {split: {source: scores}} of the benchmark set as `maps`, and the target masks as `masks`. Of the
+benchmark set `scores.csv` repeats the scores of all sources, `images.csv` has those of every image, and `gains.csv`
+each step minus the one before.
 """
 
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 
 from pipeline.history import write_results
-from pipeline.images.codecs import decode_labels, decode_map
 from pipeline.mask_store import MaskStore
-from pipeline.metrics.confusion import Confusion
-from pipeline.metrics.saliency import SaliencyScores, mask_scores, object_labels
+from pipeline.metrics.chain import Gain, binary_maps, gains, mean_maps, score_steps, stored_maps
+from pipeline.metrics.masks import score_masks
 from pipeline.packed import Packed
 from pipeline.params import load
-from pipeline.progress import track
 from pipeline.runtime import log, run_stage
 
 
 def main(
-    images: Path, labels: Path, priors: Path, pseudolabels: Path, saliency: Path, masks: Path, target: Path, out: Path
+    images: Path,
+    labels: Path,
+    priors: Path,
+    pseudolabels: Path,
+    saliency: Path,
+    benchmark_masks: Path,
+    masks: Path,
+    target: Path,
+    out: Path,
 ) -> None:
-    """Score priors, their mean, pseudo-labels and BAS-Net maps on the benchmark set, and masks on the target set."""
-    params = load()
-    beta_squared = params.score_saliency.beta_squared
-    packed, truth = Packed(images, "images"), Packed(labels, "labels")
-    sources = {name: [Packed(priors / f"{name}.h5", "maps")] for name in params.sweep.priors}
-    sources["prior_mean"] = [maps for (maps,) in sources.values()]
-    sources |= {"pseudolabels": [Packed(pseudolabels, "maps")], "basnet": [Packed(saliency, "maps")]}
-    scores: dict[str, dict[str, object]] = {}
+    """Score the steps from priors to masks on the benchmark set, and the masks of the target set."""
+    params, packed, truth = load(), Packed(images, "images"), Packed(labels, "labels")
+    settings, seed = params.score_saliency, params.base.seed
+    each_prior = {name: stored_maps(priors / f"{name}.h5") for name in params.sweep.priors}
+    steps = [
+        each_prior,
+        {"prior_mean": mean_maps(list(each_prior.values()))},
+        {"pseudolabels": stored_maps(pseudolabels)},
+        {"basnet": stored_maps(saliency)},
+        {"masks": binary_maps(benchmark_masks)},
+    ]
+    maps, by_image, compared = {}, [], []
     for split in packed.split_names or ["all"]:
-        ids = {packed.ids[i] for i in packed.split(split)}
-        scores[split] = {name: score_maps(maps, truth, ids, beta_squared) for name, maps in sources.items()}
-    mask_summary = score_masks(MaskStore(masks), Packed(target, "labels"))
-    write_results(out, {"maps": scores, "masks": mask_summary})
-    log.info("scored %d sources on %d images and %d masks", len(sources), len(truth), mask_summary["images"])
-
-
-def score_maps(sources: list[Packed], truth: Packed, ids: set[str], beta_squared: float) -> dict[str, int | float]:
-    """Scores of the mean of the given maps on those of the images that have ground truth."""
-    scores = SaliencyScores(beta_squared)
-    for image_id in track(sorted(ids.intersection(truth.ids)), "score maps"):
-        maps = [decode_map(source[source.index(image_id)]) for source in sources]
-        scores.add(np.mean(maps, axis=0), decode_labels(truth[truth.index(image_id)]))
-    return scores.summary()
-
-
-def score_masks(masks: MaskStore, truth: Packed) -> dict[str, int | float]:
-    """Scores of the kept masks on the images that have labels, and how many of these images were rejected."""
-    confusion, rows = Confusion(2, 2), [masks.index(image_id) for image_id in truth.ids]
-    for i, row in enumerate(track(rows, "score masks")):
-        if not masks.rejected[row]:
-            confusion.add(masks[row].view(np.uint8), object_labels(decode_labels(truth[i])))
-    counts: dict[str, int | float] = {"images": len(truth), "rejected": int(masks.rejected[rows].sum())}
-    return counts | mask_scores(confusion) if rows else counts
+        ids = [packed.ids[i] for i in packed.split(split)]
+        maps[split], found = score_steps(steps, truth, ids, settings.beta_squared)
+        by_image += [{"split": split, "source": row.source, "image": row.image, **row.scores} for row in found]
+        compared += [(split, *gain) for gain in gains(steps, found, seed, settings.draws)]
+    write_results(out, {"maps": maps, "masks": score_masks(MaskStore(masks), Packed(target, "labels"))})
+    scores = [{"split": split, "source": name, **row} for split in maps for name, row in maps[split].items()]
+    columns = ["split", *Gain._fields]
+    for name, table in (("scores", scores), ("images", by_image), ("gains", pd.DataFrame(compared, columns=columns))):
+        pd.DataFrame(table).to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
+    log.info("scored %d sources on %d images", len(scores), len(truth))
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ class ExtractMasks(Section):
 
 
 class ScoreSaliency(Section):
-    """`beta_squared` of the F-measure (0.3 throughout the field)."""
+    """`beta_squared` of the F-measure (0.3 throughout the field), `draws` of the bootstrap that compares sources."""
 
     beta_squared: Positive
+    draws: Count

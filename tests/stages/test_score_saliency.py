@@ -1,4 +1,6 @@
+import csv
 import json
+from itertools import product
 from pathlib import Path
 from shutil import copy
 
@@ -12,7 +14,7 @@ from pipeline.params import load
 from stages.score_saliency import main
 from tests.conftest import disc
 
-Inputs = tuple[Path, Path, Path, Path, Path, Path, Path]
+Inputs = tuple[Path, Path, Path, Path, Path, Path, Path, Path]
 IDS = [f"img_{i:02d}" for i in range(12)]
 
 
@@ -20,7 +22,7 @@ IDS = [f"img_{i:02d}" for i in range(12)]
 def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     """Good maps everywhere but from the last prior, which is black; the last benchmark image and target have no truth.
 
-    The first mask is rejected and the others are perfect.
+    The first mask is rejected and the others are perfect, of both sets.
     """
     (tmp_path / "priors").mkdir()
     *good, last = load().sweep.priors
@@ -32,8 +34,8 @@ def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     write_packed(tmp_path / "labels.h5", truth, "labels", metadata={"classes": ["background", "object"]})
     masks = (disc(i) & (i > 0) for i in range(12))
     write_masks(tmp_path / "masks.h5", IDS, np.tile([40, 48], (12, 1)), masks)
-    maps, labels = disc_maps, tmp_path / "labels.h5"
-    return disc_images, labels, tmp_path / "priors", maps, maps, tmp_path / "masks.h5", labels
+    maps, labels, masks = disc_maps, tmp_path / "labels.h5", tmp_path / "masks.h5"
+    return disc_images, labels, tmp_path / "priors", maps, maps, masks, masks, labels
 
 
 def test_every_source_is_scored_on_the_images_with_ground_truth(inputs: Inputs, tmp_path: Path):
@@ -42,14 +44,35 @@ def test_every_source_is_scored_on_the_images_with_ground_truth(inputs: Inputs, 
     *good, last = load().sweep.priors
     val = summary["maps"]["val"]
     assert set(summary["maps"]) == {"train", "val"}
-    assert list(val) == [*good, last, "prior_mean", "pseudolabels", "basnet"]
+    assert list(val) == [*good, last, "prior_mean", "pseudolabels", "basnet", "masks"]
     assert val["basnet"]["images"] == 3
     assert val["basnet"]["max_f"] == pytest.approx(1)
     assert val["basnet"]["mae"] == pytest.approx(0.1, abs=0.002)
     assert val[last]["iou_at_half"] == 0
     # A map of 0.9 and 0.1 averaged with black maps still separates the object, at another threshold.
     assert val["prior_mean"]["max_f"] == pytest.approx(1)
+    assert val["masks"]["s_measure"] == pytest.approx(1)
+    assert summary["maps"]["train"]["masks"]["iou_at_half"] == 7 / 8
     assert summary["masks"] == {"images": 11, "rejected": 1, "iou": 1, "precision": 1, "recall": 1}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_tables_hold_every_split_source_image_and_gain(inputs: Inputs, tmp_path: Path):
+    main(*inputs, tmp_path / "out")
+    scores, images, gains = (rows_of(tmp_path / "out" / f"{name}.csv") for name in ("scores", "images", "gains"))
+    sources = [*load().sweep.priors, "prior_mean", "pseudolabels", "basnet", "masks"]
+    assert [(row["split"], row["source"]) for row in scores] == list(product(("train", "val"), sources))
+    of_val = [row for row in images if row["split"] == "val"]
+    assert [(row["image"], row["source"]) for row in of_val] == list(product(IDS[8:11], sources))
+    for row in scores[len(sources) :]:
+        own = [float(image["mae"]) for image in of_val if image["source"] == row["source"]]
+        assert float(row["mae"]) == pytest.approx(np.mean(own), abs=1e-5)
+    # With one of its priors black, the mean finds nothing above 0.5, which the fused maps do.
+    fused = [list(row.values()) for row in gains if row["source"] == "pseudolabels" and row["score"] == "iou_at_half"]
+    assert fused == [[split, "pseudolabels", "prior_mean", "iou_at_half", "1", "1", "1"] for split in ("train", "val")]
 
 
 def test_without_ground_truth_there_are_counts_and_no_scores(inputs: Inputs, tmp_path: Path):
@@ -58,3 +81,4 @@ def test_without_ground_truth_there_are_counts_and_no_scores(inputs: Inputs, tmp
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["maps"]["train"]["basnet"] == {"images": 0}
     assert summary["masks"] == {"images": 0, "rejected": 0}
+    assert (tmp_path / "out" / "gains.csv").read_text() == "split,source,before,score,difference,low,high\n"
