@@ -30,6 +30,9 @@ def main(
         temporary.write_text(json.dumps(gather(results, params.sweep, params.report.digits), indent=2) + "\n")
     plots.mkdir(parents=True, exist_ok=True)
     pd.read_csv(results / "pretrain" / "log.csv").to_csv(plots / "pretrain.csv", index=False)
+    for name in ("scores", "gains"):
+        table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
+        table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{params.report.digits}g")
     saliency_losses(results, params.sweep.priors).to_csv(plots / "saliency_losses.csv", index=False)
     iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
     classes = Packed(labels, "labels").metadata["classes"]

@@ -12,6 +12,8 @@ from typing import Any
 from pipeline.metrics.spread import mean_and_std
 from pipeline.params import PackImages, Sweep
 
+SALIENCY_SCORES = ("images", "max_f", "mae", "weighted_f", "s_measure", "iou_at_half")
+
 
 def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
     """All headline numbers below `results`, rounded to `digits` significant digits.
@@ -22,7 +24,7 @@ def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
     pretrain = _read(results / "pretrain")
     summary = {
         "images": {name: _read(results / "pack_images" / name) for name in PackImages.model_fields},
-        "saliency": saliency["maps"],
+        "saliency": {split: _telling(by_source) for split, by_source in saliency["maps"].items()},
         "masks": _read(results / "extract_masks") | {"scored": saliency["masks"]},
         "pretrain": pretrain,
         "kmeans": {
@@ -44,6 +46,14 @@ def finetuning(folder: Path, sweep: Sweep) -> dict[str, Any]:
             scores = [_read(folder / f"{fraction}-{split}-{init}")["miou"] for split in sweep.splits]
             table.setdefault(percent_key(fraction), {})[init] = mean_and_std("miou", scores)
     return table
+
+
+def _telling(by_source: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The scores of every source that tell most; all of them stand in the report's table."""
+    return {
+        source: {name: value for name, value in scores.items() if name in SALIENCY_SCORES}
+        for source, scores in by_source.items()
+    }
 
 
 def percent_key(fraction: float) -> str:

@@ -72,7 +72,7 @@ class Finetune(Section):
 
 
 class Report(Section):
-    """What the report shows: images of the overlay figure, digits of the numbers in metrics/summary.json."""
+    """What the report shows: images of the overlay figure, digits of the numbers in metrics and tables of scores."""
 
     overlays: Count
     digits: Count
