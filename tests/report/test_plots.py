@@ -10,5 +10,5 @@ def test_dvc_draws_every_plot_of_the_graph(tmp_path: Path):
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "failed to load" not in shown.stdout + shown.stderr
     page = (tmp_path / "plots" / "index.html").read_text()
-    for part in ("contrastive", "refine rbd", "K-means", "confusion.png", "overlays.png"):
+    for part in ("contrastive", "refine rbd", "K-means", "prior_mean", "confusion.png", "overlays.png"):
         assert part in page
