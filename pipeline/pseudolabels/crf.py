@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pipeline.networks.upsampling import upsample
 from pipeline.params import Crf
 from pipeline.progress import track
+from pipeline.pseudolabels.guided_upsampling import guided_upsample
 from pipeline.runtime import device
 
 REFERENCE_SIDE = 432  # the sigmas are given in pixels of an image with this longest side
@@ -23,25 +23,29 @@ FARTHEST = -80.0  # exponents below give subnormal numbers, which take a process
 def sharpen(
     images: UInt8[Tensor, "n 3 h w"], saliency: Float[Tensor, "n h w"], settings: Crf
 ) -> Float[Tensor, "n h w"]:
-    """Saliency in [0, 1] after the CRF has moved its borders to those of the RGB images (0..255)."""
+    """Saliency in [0, 1] after the CRF has moved its borders to those of the RGB images (0..255).
+
+    What the pixels tell each other is computed on the grid and takes on the images' borders on the way back to their
+    size; what they think themselves never leaves it.
+    """
     height, width = saliency.shape[1:]
     factor = min(1.0, settings.grid / max(height, width))
-    grid = (round(height * factor), round(width * factor))
+    grid = (max(1, round(height * factor)), max(1, round(width * factor)))
     chunk = max(1, KERNEL_ELEMENTS // (grid[0] * grid[1]) ** 2)
     sharpened = torch.empty_like(saliency)
     for start in track(range(0, len(saliency), chunk), "CRF", unit="batch"):
         part = slice(start, start + chunk)
-        colours = _shrink(images[part].to(device()).float(), grid)
-        logits = mean_field(colours, _shrink(saliency[part, None].to(device()), grid)[:, 0], settings)
-        # Logits, not probabilities, are interpolated: a border stays as steep as it is on the grid.
-        sharpened[part] = upsample(logits[:, None], (height, width))[:, 0].sigmoid().cpu()
+        colours, probabilities = images[part].to(device()).float(), saliency[part].to(device())
+        small = _shrink(colours, grid)
+        messages = mean_field(small, _shrink(probabilities[:, None], grid)[:, 0], settings)
+        sharpened[part] = (_unary(probabilities) + guided_upsample(messages, small, colours)).sigmoid().cpu()
     return sharpened
 
 
 def mean_field(
     images: Float[Tensor, "b 3 h w"], probabilities: Float[Tensor, "b h w"], settings: Crf
 ) -> Float[Tensor, "b h w"]:
-    """Logits of the salient label after mean-field updates, with dense kernels over all pairs of pixels.
+    """What all pixels together add to the logits of the salient label, after mean-field updates over all pairs.
 
     `images` are RGB in 0..255; `probabilities` of the salient label make the unary term, `-log p`. A pixel sends its
     message to itself too, as in the filtering approximations that this replaces.
@@ -50,15 +54,19 @@ def mean_field(
     rows, columns = (_smoothing(side, settings.smoothness_sigma * scale, images) for side in probabilities.shape[1:])
     kernel = _appearance(images, settings.position_sigma * scale, settings.colour_sigma)
     norm = kernel.sum(1, keepdim=True).rsqrt()
-    unary = probabilities.clamp(CERTAINTY, 1 - CERTAINTY).logit()
-    logits = unary
+    unary = _unary(probabilities)
+    messages = torch.zeros_like(unary)
     for _ in range(settings.iterations):
-        belief = torch.tanh(logits / 2)
+        belief = torch.tanh((unary + messages) / 2)
         smooth = rows @ belief @ columns
         # The kernel is symmetric; a row in front of it multiplies faster than a column behind it.
         similar = (norm * torch.bmm(norm * belief.reshape(norm.shape), kernel)).view_as(belief)
-        logits = unary + settings.smoothness_weight * smooth + settings.appearance_weight * similar
-    return logits
+        messages = settings.smoothness_weight * smooth + settings.appearance_weight * similar
+    return messages
+
+
+def _unary(probabilities: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    return probabilities.clamp(CERTAINTY, 1 - CERTAINTY).logit()
 
 
 def _shrink(maps: Float[Tensor, "b c h w"], size: tuple[int, int]) -> Float[Tensor, "b c height width"]:

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -42,14 +44,50 @@ def test_mean_field_equals_the_update_pair_by_pair(scale: int):
     wide = {"smoothness_sigma": 3.0 * scale, "smoothness_weight": 1.0, "appearance_weight": 2.0}
     settings = CRF.model_copy(update=wide)
     image, probability = small_problem(0)
-    logits = mean_field(as_image(image)[None], torch.from_numpy(probability).float()[None], settings)
+    salient = torch.from_numpy(probability).float()
+    logits = salient.logit() + mean_field(as_image(image)[None], salient[None], settings)[0]
     expected = plain_mean_field(image, probability, settings)
-    np.testing.assert_allclose(logits[0].sigmoid().numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(logits.sigmoid().numpy(), expected, atol=1e-5)
     assert np.abs(expected - probability).max() > 0.1
 
 
 def as_image(image: np.ndarray) -> Tensor:
     return torch.from_numpy(image).float().permute(2, 0, 1)
+
+
+def test_a_single_pixel_hears_itself_alone():
+    probability, settings = torch.tensor([[[0.6]]]), CRF.model_copy(update={"iterations": 3})
+    logit = expected = math.log(0.6 / 0.4)
+    for _ in range(3):
+        expected = logit + (3 + 10) * math.tanh(expected / 2)
+    message = mean_field(torch.full((1, 3, 1, 1), 77.0), probability, settings)
+    assert float(message) == pytest.approx(expected - logit, rel=1e-5)
+
+
+def test_a_flat_region_sends_its_mean_belief_to_each_of_its_pixels_and_to_no_other():
+    # Positions do not count, and no pixel is near to another: what is left of the kernels is colour.
+    image, probability = torch.zeros(1, 3, 4, 6), torch.rand(1, 4, 6, generator=torch.Generator().manual_seed(0))
+    image[..., 2:] = 255.0
+    limits = {"smoothness_sigma": 1e-6, "position_sigma": 1e9, "iterations": 1}
+    message = mean_field(image, probability, CRF.model_copy(update=limits))
+    belief = 2 * probability - 1
+    left, right = belief[..., :2], belief[..., 2:]
+    expected = torch.cat([3 * left + 10 * left.mean(), 3 * right + 10 * right.mean()], dim=2)
+    torch.testing.assert_close(message, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("probability", [0.2, 0.45, 0.55, 0.8])
+def test_an_image_of_one_colour_keeps_the_side_of_its_probability_and_grows_surer(probability: float):
+    saliency = torch.full((1, 40, 56), probability)
+    sharpened = sharpen(torch.full((1, 3, 40, 56), 128, dtype=torch.uint8), saliency, CRF)
+    assert bool(((sharpened > 0.5) == (probability > 0.5)).all())
+    assert bool(((sharpened - 0.5).abs() > abs(probability - 0.5)).all())
+
+
+def test_without_an_update_the_saliency_stays_as_it_is():
+    image, saliency = two_halves(edge=20, blurred_at=25)
+    unchanged = sharpen(image, saliency, CRF.model_copy(update={"iterations": 0}))
+    torch.testing.assert_close(unchanged, saliency, atol=1e-6, rtol=0)
 
 
 def test_images_of_a_batch_do_not_touch_each_other():
@@ -65,9 +103,9 @@ def test_a_blurred_border_snaps_to_the_edge_of_the_colours():
     image, saliency = two_halves(edge=20, blurred_at=25)
     assert (saliency[0] > 0.5).sum(1).tolist() == [25] * 32
     sharpened = sharpen(image, saliency, CRF)[0]
-    # A cell of the grid is 40 / 24 pixels wide; beyond it nothing is left of the blur.
-    assert sharpened[:, :19].min() > 0.95
-    assert sharpened[:, 22:].max() < 0.05
+    # A cell of the grid is 40 / 24 pixels wide and holds both colours; one pixel more and nothing is left of the blur.
+    assert sharpened[:, :20].min() > 0.95
+    assert sharpened[:, 21:].max() < 0.05
 
 
 def two_halves(edge: int, blurred_at: int) -> tuple[Tensor, Tensor]:
