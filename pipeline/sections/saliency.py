@@ -68,8 +68,12 @@ class ComputePriors(Section):
 
 
 class Crf(Section):
-    """Two-label dense CRF solved on a grid; sigmas in pixels at a longest side of 432 (colour in 0..255)."""
+    """Two-label dense CRF; sigmas in pixels at a longest side of 432 (colour in 0..255).
 
+    `backend` is `grid`, solved on a grid with this longest side, or `pydensecrf`, at full resolution by an extra.
+    """
+
+    backend: Literal["grid", "pydensecrf"]
     grid: Annotated[int, Field(ge=8)]
     iterations: Count
     smoothness_sigma: Positive

@@ -14,6 +14,7 @@ from pipeline.params import Crf, FusePseudolabels, RefinePseudolabels
 
 SIZE = 48
 CRF = Crf(
+    backend="grid",
     grid=24,
     iterations=5,
     smoothness_sigma=3.0,
