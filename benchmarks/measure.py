@@ -1,4 +1,4 @@
-"""Side-by-side measurement: both candidates interleaved in one process, medians of processor time."""
+"""Side-by-side measurement: both candidates in turn on the same machine, medians of processor time."""
 
 import json
 import re
@@ -10,19 +10,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def interleaved(ours: Callable[[], object], reference: Callable[[], object], rounds: int = 5) -> tuple[float, float]:
+def interleaved(
+    ours: Callable[[], object], reference: Callable[[], object], rounds: int = 5, wall: bool = False
+) -> tuple[float, float]:
     """Median processor seconds of `ours` and of `reference`, called in turn after one unmeasured call of each.
 
-    Processor time, not wall time: on a shared machine it is the one that two runs agree on.
+    Processor time, not wall time: on a shared machine it is the one that two runs agree on. With `wall` it is wall time
+    all the same, for what runs in several processes.
     """
+    clock = time.perf_counter if wall else time.process_time
     ours()
     reference()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for call, samples in zip((ours, reference), times, strict=True):
-            start = time.process_time()
+            start = clock()
             call()
-            samples.append(time.process_time() - start)
+            samples.append(clock() - start)
     return statistics.median(times[0]), statistics.median(times[1])
 
 
