@@ -14,7 +14,7 @@ from tests.pseudolabels.conftest import CRF
 
 PHOTOS, SIZE = 50, 256
 RBD = Rbd(
-    pixels_per_superpixel=250,
+    superpixels=200,
     compactness=20.0,
     boundary_band=5,
     background_weight=5.0,
