@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -51,6 +52,48 @@ def test_sizes_areas_and_metadata_are_recorded(path: Path):
 
 def test_only_the_empty_mask_is_rejected(path: Path):
     assert MaskStore(path).rejected.tolist() == [False, False, True, False, False]
+
+
+def test_a_mask_with_a_reason_is_not_stored_and_counts_what_was_found(tmp_path: Path):
+    reasons = {"a": "small", "c": "no file"}
+    write_masks(tmp_path / "x.h5", IDS, np.array(SHAPES), ragged_masks(), rejected=reasons)
+    store = MaskStore(tmp_path / "x.h5")
+    assert store.reasons == ["small", "", "no file", "", ""]
+    assert store.rejected.tolist() == [True, False, True, False, False]
+    assert store.area[0] == ragged_masks()[0].sum() and not store[0].any()
+    assert store.objects(0).shape == (0, 3, 1)
+
+
+def test_reasons_may_come_with_the_masks(tmp_path: Path):
+    reasons: dict[str, str] = {}
+
+    def masks() -> Iterator[np.ndarray]:
+        for image_id, mask in zip(IDS, ragged_masks(), strict=True):
+            if image_id == "d":
+                reasons["d"] = "small"
+            yield mask
+
+    write_masks(tmp_path / "x.h5", IDS, np.array(SHAPES), masks(), rejected=reasons)
+    assert MaskStore(tmp_path / "x.h5").reasons == ["", "", "empty", "small", ""]
+
+
+def test_several_objects_of_an_image_come_back_apart_and_together(tmp_path: Path):
+    crowd = np.array([[1, 1, 0, 3, 3], [0, 5, 5, 0, 3]])
+    lone = np.array([[0, 7], [7, 0]])
+    write_masks(tmp_path / "x.h5", ["a", "b", "c"], np.array([(2, 5), (2, 2), (2, 5)]), [crowd, lone, crowd > 0])
+    store = MaskStore(tmp_path / "x.h5")
+    assert np.array_equal(store.objects(0), [crowd == 1, crowd == 3, crowd == 5])
+    assert np.array_equal(store.objects(1), [lone == 7])
+    assert np.array_equal(store.objects(2), [crowd > 0])
+    assert np.array_equal(store[0], crowd > 0) and np.array_equal(store[1], lone > 0)
+    assert store.area.tolist() == [7, 2, 7]
+
+
+def test_lone_objects_take_no_second_row(path: Path, tmp_path: Path):
+    numbered = [mask * 4 for mask in ragged_masks()]
+    write_masks(tmp_path / "numbered.h5", IDS, np.array(SHAPES), numbered, {"threshold": 0.5})
+    assert len(MaskStore(path).object_image) == 0
+    assert (tmp_path / "numbered.h5").read_bytes() == path.read_bytes()
 
 
 @pytest.mark.parametrize(
