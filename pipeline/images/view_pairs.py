@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from pipeline import params
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet
-from pipeline.images.views import draw_views
+from pipeline.images.views import View, draw_views
 from pipeline.mask_store import MaskStore
 from pipeline.seeding import generator
 
@@ -24,6 +24,8 @@ class ViewPairs(Dataset):
 
     The draws depend on seed, epoch and image id only, so loader processes never change an item. An image whose mask
     fits no views (`draw_views` is None) is replaced by a random other one of `indices`, as in the authors' code.
+    Of several objects in an image one is drawn for the pair, which shares nothing with the others: in these views they
+    count as ground, for the saliency head too.
     Raises ValueError for a rejected mask in `indices`.
     """
 
@@ -52,12 +54,12 @@ class ViewPairs(Dataset):
     def __getitem__(self, i: int) -> Item:
         asked = int(self.indices[i])
         rng = generator(self.seed, "views", self.epoch, self.images.ids[asked])
-        views, shown = draw_views(self.images.rgb(asked), self.masks[asked], self.settings, rng), asked
+        views, shown = self._views(asked, rng), asked
         for _ in range(REPLACEMENTS):
             if views is not None:
                 break
             shown = int(rng.choice(self.indices))
-            views = draw_views(self.images.rgb(shown), self.masks[shown], self.settings, rng)
+            views = self._views(shown, rng)
         if views is None:
             raise InputError(
                 f"{self.masks.path}: neither {self.images.ids[asked]} nor {REPLACEMENTS} other masks fit the views;"
@@ -65,3 +67,7 @@ class ViewPairs(Dataset):
             )
         query, key = views
         return query.image, query.mask, key.image, key.mask, shown, shown != asked
+
+    def _views(self, i: int, rng: np.random.Generator) -> tuple[View, View] | None:
+        objects = self.masks.objects(i)
+        return draw_views(self.images.rgb(i), objects[rng.integers(len(objects))], self.settings, rng)

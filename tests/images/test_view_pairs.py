@@ -7,8 +7,10 @@ from torch.utils.data import DataLoader
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, original_sizes
 from pipeline.images.view_pairs import Item, ViewPairs
+from pipeline.images.views import draw_views
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.params import Jitter, Views
+from pipeline.seeding import generator
 from tests.conftest import disc
 
 JITTER = Jitter(
@@ -60,6 +62,29 @@ def test_loader_processes_do_not_change_items(pairs: ViewPairs):
     here = [pairs[i] for i in range(4)]
     loader = DataLoader(pairs, batch_size=None, num_workers=2, multiprocessing_context="fork")
     assert all(same((*item[:4], int(item[4]), bool(item[5])), mine) for item, mine in zip(loader, here, strict=True))
+
+
+def test_one_of_several_objects_is_drawn_for_both_views(disc_images: Path):
+    # The disc, and a block that no view of the disc alone can hold as many pixels of.
+    block = np.zeros((40, 48), dtype=np.uint8)
+    block[4:38, 34:46] = 2
+    images, masks = store(disc_images, [np.where(disc(i), 1, block) for i in range(12)])
+    pairs = ViewPairs(images, masks, [0, 1], SETTINGS.model_copy(update={"min_scale": 1.0}), seed=0)
+    drawn = []
+    for epoch in range(12):
+        pairs.set_epoch(epoch)
+        _, query, _, key, *_ = pairs[0]
+        areas = {int(mask.sum()) > 160 for mask in (query, key)}
+        assert len(areas) == 1
+        drawn += areas
+    assert set(drawn) == {True, False}
+
+
+def test_a_lone_object_costs_no_draw(disc_images: Path):
+    images, masks = store(disc_images, [disc(i) for i in range(12)])
+    first = ViewPairs(images, masks, [0], SETTINGS, seed=0)[0]
+    drawn = draw_views(images.rgb(0), masks[0], SETTINGS, generator(0, "views", 0, images.ids[0]))
+    assert drawn is not None and first[0].equal(drawn[0].image) and first[3].equal(drawn[1].mask)
 
 
 def test_image_whose_mask_fits_no_view_is_replaced_and_the_item_tells(disc_images: Path):
