@@ -5,7 +5,7 @@ from pathlib import Path
 from pipeline import params
 from pipeline.images.datasets import ImageSet
 from pipeline.masks.basnet import BasNet
-from pipeline.masks.prediction import predict
+from pipeline.masks.prediction import predict, provenance
 from pipeline.networks.weights import read_network
 from pipeline.packed import write_packed
 from pipeline.runtime import log, run_stage
@@ -17,8 +17,9 @@ def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark
     config, state = read_network(model, "basnet")
     network = BasNet(**config)
     network.load_state_dict(state)
+    metadata = provenance(model, config, settings)
     for images, out in ((target, target_out), (benchmark, benchmark_out)):
-        count = write_packed(out, predict(network, ImageSet(images), settings), "maps")
+        count = write_packed(out, predict(network, ImageSet(images), settings), "maps", metadata=metadata)
         log.info("predicted the saliency of %d images of %s", count, images)
 
 

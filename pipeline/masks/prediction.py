@@ -1,6 +1,9 @@
 """Saliency of whole images by a trained BAS-Net."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +31,20 @@ def predict(network: BasNet, images: ImageSet, settings: PredictSaliency) -> Ite
         for i, saliency in zip(indices, refined(network, pixels), strict=True):
             chosen = stretched(saliency) if settings.stretch else saliency
             yield images.ids[i], encode_map(resized(chosen, *sizes[i].tolist()))
+
+
+def provenance(model: Path, config: Mapping[str, Any], settings: PredictSaliency) -> dict[str, object]:
+    """Where the maps of the network in the file `model` come from, for their metadata.
+
+    `supervision` tells whether it learned from pseudo-labels or from ground truth (`targets` in its `config`).
+    """
+    unsupervised = config.get("targets", "pseudolabels") == "pseudolabels"
+    return {
+        "estimator": "basnet",
+        "supervision": "unsupervised" if unsupervised else "supervised",
+        "weights": hashlib.sha256(model.read_bytes()).hexdigest(),
+        **settings.model_dump(include={"size", "stretch"}),
+    }
 
 
 @torch.inference_mode()

@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline.images.codecs import decode_map
 from pipeline.images.datasets import ImageSet
 from pipeline.masks.basnet import BasNet
-from pipeline.masks.prediction import predict, resized, stretched
+from pipeline.masks.prediction import predict, provenance, resized, stretched
 from pipeline.params import PredictSaliency
 
 
@@ -45,6 +45,24 @@ def test_batch_size_does_not_change_a_map(disc_images: Path):
         for batch in (1, 12)
     )
     np.testing.assert_allclose(one, all_at_once, atol=1.01 / 255)
+
+
+@pytest.mark.parametrize(
+    "targets, supervision",
+    [({}, "unsupervised"), ({"targets": "pseudolabels"}, "unsupervised"), ({"targets": "ground_truth"}, "supervised")],
+)
+def test_maps_tell_which_network_made_them_and_what_it_learned_from(
+    tmp_path: Path, targets: dict[str, str], supervision: str
+):
+    model = tmp_path / "basnet.pt"
+    model.write_bytes(b"abc")
+    assert provenance(model, {"width": 4, **targets}, PredictSaliency(size=32, batch=5, stretch=True)) == {
+        "estimator": "basnet",
+        "supervision": supervision,
+        "weights": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "size": 32,
+        "stretch": True,
+    }
 
 
 def test_stretching_reaches_zero_and_one():
