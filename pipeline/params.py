@@ -48,6 +48,7 @@ from pipeline.sections.saliency import (
     PredictSaliency as PredictSaliency,
     Rbd as Rbd,
     RefinePseudolabels as RefinePseudolabels,
+    Regions as Regions,
     SaliencyNetwork as SaliencyNetwork,
     Scale as Scale,
     ScoreSaliency as ScoreSaliency,

@@ -1,27 +1,41 @@
-"""Threshold saliency into object masks, clean them, reject images without an object."""
+"""Make object masks, clean them, and reject images without an object.
+
+Writes `summary.json`, `areas.csv` (how many masks have which area) and `rejected.csv` (which images have none, why,
+and the area that was found); areas are fractions of the image.
+"""
 
 from pathlib import Path
+
+import pandas as pd
 
 from pipeline import params
 from pipeline.history import write_results
 from pipeline.mask_store import MaskStore, write_masks
-from pipeline.masks.cleanup import accepted_areas, area_histogram, clean_masks, sizes_of
+from pipeline.masks.cleanup import area_fractions, area_histogram
+from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
 from pipeline.packed import Packed
 from pipeline.runtime import log, run_stage
 
 
-def main(target: Path, benchmark: Path, masks: Path, benchmark_masks: Path, results: Path) -> None:
-    """Make the object masks of the maps in TARGET and BENCHMARK; write how large the first are to RESULTS."""
+def main(target: Path, benchmark: Path, source: Path, masks: Path, benchmark_masks: Path, results: Path) -> None:
+    """Make the object masks of the images in TARGET and BENCHMARK from what SOURCE proposes; write both.
+
+    How large those of TARGET are, and which images have none, goes to RESULTS.
+    """
     settings = params.load().extract_masks
-    for saliency, out in ((target, masks), (benchmark, benchmark_masks)):
-        maps = Packed(saliency, "maps")
-        write_masks(out, maps.ids, sizes_of(maps), clean_masks(maps, settings))
-    stored = MaskStore(masks)
-    areas = accepted_areas(stored)
-    rejected, mean = len(stored) - len(areas), float(areas.mean()) if len(areas) else 0.0
-    write_results(results, {"images": len(stored), "rejected": rejected, "mean_area": mean})
-    area_histogram(areas).write_csv(results / "areas.csv")
-    log.info("extracted %d masks, mean area %.3f, and rejected %d images", len(areas), mean, rejected)
+    for images, out in ((benchmark, benchmark_masks), (target, masks)):
+        image_set = Packed(images, "images")
+        proposals = open_proposals(image_set, source, settings)
+        found = object_maps(image_set, proposals, settings)
+        write_masks(out, image_set.ids, sizes_of(image_set), found, proposals.metadata, proposals.rejected)
+    store = MaskStore(masks)
+    areas, kept = area_fractions(store), ~store.rejected
+    mean = float(areas[kept].mean()) if kept.any() else 0.0
+    write_results(results, {"images": len(store), "rejected": int(store.rejected.sum()), "mean_area": mean})
+    area_histogram(areas[kept]).write_csv(results / "areas.csv")
+    table = pd.DataFrame({"id": store.ids, "reason": store.reasons, "area": areas})
+    table[store.rejected].to_csv(results / "rejected.csv", index=False, float_format="%.6g")
+    log.info("extracted %d masks, mean area %.3f, and rejected %d images", kept.sum(), mean, store.rejected.sum())
 
 
 if __name__ == "__main__":

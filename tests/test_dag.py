@@ -17,7 +17,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from pipeline import params, profile
 from tests import dag_laws as laws
-from tests.dag_graph import ROOT, Graph, load_graph
+from tests.dag_graph import ROOT, Graph, load_graph, overlap
 
 GRAPH_LAWS: list[Callable[[Graph], list[str]]] = [
     laws.reading_order,
@@ -62,6 +62,22 @@ def test_the_graph_is_the_same_under_any_profile(graph: Graph, tmp_path: Path) -
         shutil.copy(ROOT / path, tmp_path / path)
     profile.apply(ROOT / "profiles" / "voc.yaml", tmp_path / "params.yaml")
     assert load_graph(tmp_path).stages == graph.stages
+
+
+@pytest.mark.parametrize(
+    ("proposal", "made_by"), [("saliency", {"predict_saliency"}), ("images", set()), ("raw/my_masks", set())]
+)
+def test_masks_depend_on_their_proposal_alone(graph: Graph, tmp_path: Path, proposal: str, made_by: set[str]) -> None:
+    (tmp_path / "profiles").mkdir()
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    text = (ROOT / "profiles" / "sample.yaml").read_text().replace("proposal: saliency\n", f"proposal: {proposal}\n")
+    (tmp_path / "profiles" / "sample.yaml").write_text(text)
+    stage = load_graph(tmp_path)["extract_masks"]
+    assert f"data/{proposal}" in stage.deps
+    makers = {
+        other.base for other in graph.stages for out in other.outs if any(overlap(dep, out) for dep in stage.deps)
+    }
+    assert makers - {"pack_images"} == made_by
 
 
 @pytest.mark.parametrize(

@@ -92,3 +92,16 @@ def test_a_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path, text: 
     with pytest.raises(InputError, match=f"params.yaml{problem}") as refusal:
         params.load(path)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("proposal", ["png", "raw/", "raw/my masks", "saliency/target.h5", "/raw/a"])
+def test_a_proposal_that_is_no_place_below_data_is_refused(tmp_path: Path, proposal: str) -> None:
+    with pytest.raises(
+        InputError, match=f"extract_masks.proposal is '{proposal}'; .*name saliency, images, or a folder"
+    ):
+        load_changed(tmp_path, "extract_masks", proposal=proposal)
+
+
+def test_merged_regions_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="merged are the whole image: set components to split"):
+        load_changed(tmp_path, "extract_masks", proposal="images", components="merge")

@@ -77,7 +77,7 @@ def pretrain(
     if len(indices) < 2:
         raise InputError(
             f"{masks.path} has masks for {len(indices)} of the {len(split)} images of split {settings.split!r} and "
-            "pretraining needs 2; lower extract_masks.min_area or look at the predicted saliency"
+            "pretraining needs 2; results/extract_masks/rejected.csv tells what was wrong with each"
         )
     seed_torch(seed, "encoder")
     encoder = build_encoder(start, settings.encoder)

@@ -1,37 +1,23 @@
-"""From saliency maps to object masks: threshold, removal of small parts, rejection (MaskContrast, section 3.1)."""
+"""Small parts of masks are removed, and what is left is measured (MaskContrast, section 3.1)."""
 
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64, Integer
 from scipy import ndimage
 from skimage.measure import label
 
 from pipeline.history import History
-from pipeline.images.codecs import decode_map, size_of
 from pipeline.mask_store import MaskStore
-from pipeline.packed import Packed
 from pipeline.params import ExtractMasks
-from pipeline.progress import track
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 FOUR_NEIGHBOURS = ndimage.generate_binary_structure(2, 1)
 
 
-def sizes_of(maps: Packed) -> Int64[np.ndarray, "n 2"]:
-    """Height and width of every map."""
-    return np.array([size_of(maps[i]) for i in range(len(maps))], dtype=np.int64).reshape(-1, 2)
-
-
-def clean_masks(maps: Packed, settings: ExtractMasks) -> Iterator[Bool[np.ndarray, "_ _"]]:
-    """The mask of every map, in order."""
-    for i in track(range(len(maps)), "masks", total=len(maps)):
-        yield clean_mask(decode_map(maps[i]), settings)
-
-
-def accepted_areas(masks: MaskStore) -> Float64[np.ndarray, " m"]:
-    """Mask area of every image that was not rejected, as a fraction of the image."""
-    return (masks.area / (masks.height.astype(np.int64) * masks.width))[~masks.rejected]
+def area_fractions(masks: MaskStore) -> Float64[np.ndarray, " n"]:
+    """Area of every mask as a fraction of its image; of a rejected one what was found before."""
+    return masks.area / (masks.height.astype(np.int64) * masks.width)
 
 
 def area_histogram(areas: Float64[np.ndarray, " m"], bins: int = 20) -> History:
@@ -43,24 +29,31 @@ def area_histogram(areas: Float64[np.ndarray, " m"], bins: int = 20) -> History:
     return rows
 
 
-def clean_mask(saliency: Float[np.ndarray, "h w"], settings: ExtractMasks) -> Bool[np.ndarray, "h w"]:
-    """The object mask of a saliency map in [0, 1]; empty when the image is to be rejected.
+def clean_mask(found: Bool[np.ndarray, "h w"], settings: ExtractMasks) -> Bool[np.ndarray, "h w"]:
+    """The pixels that are left when small parts are gone.
 
-    A pixel belongs to the mask when its saliency exceeds `threshold`. Then small parts go: connected components
-    below `min_component`, or in mode `contours` what the official code removes (`without_small_contours`).
-    A mask whose area is still below `min_area` is rejected. Areas are fractions of the image.
+    These are connected components below `min_component`, or in mode `contours` what the official code removes
+    (`without_small_contours`).
     """
     clean = {"components": without_small_components, "contours": without_small_contours}[settings.mode]
-    mask = clean(saliency > settings.threshold, settings.min_component)
-    return mask if mask.mean() >= settings.min_area else np.zeros_like(mask)
+    return clean(found, settings.min_component)
 
 
 def without_small_components(mask: Bool[np.ndarray, "h w"], least: float) -> Bool[np.ndarray, "h w"]:
     """The 8-connected components that cover at least the fraction `least` of the image."""
-    labels = _regions(mask, connectivity=2)
-    kept = np.bincount(labels.ravel()) / mask.size >= least
+    return large_objects(components(mask), least) > 0
+
+
+def components(mask: Bool[np.ndarray, "h w"]) -> Integer[np.ndarray, "h w"]:
+    """The 8-connected components of the mask, numbered from 1."""
+    return _regions(mask, connectivity=2)
+
+
+def large_objects(objects: Integer[np.ndarray, "h w"], least: float) -> Integer[np.ndarray, "h w"]:
+    """The map without the objects that cover less than the fraction `least` of the image; numbers stay."""
+    kept = np.bincount(objects.ravel()) / objects.size >= least
     kept[0] = False
-    return kept[labels]
+    return np.where(kept[objects], objects, 0)
 
 
 def without_small_contours(mask: Bool[np.ndarray, "h w"], least: float) -> Bool[np.ndarray, "h w"]:
@@ -79,7 +72,7 @@ def without_small_contours(mask: Bool[np.ndarray, "h w"], least: float) -> Bool[
 def _contours(mask: np.ndarray) -> Iterator[tuple[tuple[slice, ...], np.ndarray]]:
     """Each contour as a window of the image and the pixels in it on or inside the contour."""
     # Object and background cannot both be 8-connected: what surrounds an object leaks through no diagonal.
-    objects = _regions(mask, connectivity=2)
+    objects = components(mask)
     for k, window in enumerate(ndimage.find_objects(objects), start=1):
         yield window, _filled(objects[window] == k, FOUR_NEIGHBOURS)
     # The frame makes one region of all ground that reaches the border; it is the first, and no hole.

@@ -1,8 +1,9 @@
 """Sections of params.yaml on the way from images to object masks, and on scoring it."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.sections.section import Count, Fraction, NonNegative, Positive, PositiveFraction, Section, no_larger
 
@@ -136,13 +137,43 @@ class PredictSaliency(Section):
     stretch: bool
 
 
-class ExtractMasks(Section):
-    """Threshold and clean-up; areas are fractions of the image."""
+class Regions(Section):
+    """Hierarchical segmentation: `scale` of the first regions (Felzenszwalb and Huttenlocher, IJCV 2004).
 
+    Neighbours whose mean Lab colours differ by less than `merge_below` are then merged, the most similar first.
+    """
+
+    scale: Positive
+    merge_below: NonNegative
+
+
+class ExtractMasks(Section):
+    """What masks are made from, threshold and clean-up; areas are fractions of the image.
+
+    `proposal` is a place below data/: `saliency` (the maps of BAS-Net), `images` (regions of the images themselves)
+    or `raw/FOLDER` (masks that lie there as PNG files). `components`: whether the parts of a mask are one object.
+    """
+
+    proposal: str
     threshold: Fraction
     min_component: Fraction
     min_area: Fraction
     mode: Literal["components", "contours"]
+    components: Literal["merge", "split"]
+    regions: Regions
+
+    @field_validator("proposal")
+    @classmethod
+    def _proposal_is_a_known_place(cls, proposal: str) -> str:
+        if not re.fullmatch(r"saliency|images|raw/\S+", proposal):
+            raise ValueError("name saliency, images, or a folder of masks as in raw/my_masks")
+        return proposal
+
+    @model_validator(mode="after")
+    def _regions_stay_apart(self) -> "ExtractMasks":
+        if self.proposal == "images" and self.components == "merge":
+            raise ValueError("the regions of an image merged are the whole image: set components to split")
+        return self
 
 
 class ScoreSaliency(Section):

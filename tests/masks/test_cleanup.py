@@ -3,34 +3,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.images.codecs import encode_map
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.cleanup import (
-    accepted_areas,
+    area_fractions,
     area_histogram,
     clean_mask,
-    clean_masks,
-    sizes_of,
+    components,
+    large_objects,
     without_small_components,
     without_small_contours,
 )
-from pipeline.packed import Packed, write_packed
-from pipeline.params import ExtractMasks
-
-
-def settings(**changes: float | str) -> ExtractMasks:
-    fields = {"threshold": 0.5, "min_component": 0.01, "min_area": 0.01, "mode": "components"}
-    return ExtractMasks.model_validate(fields | changes)
+from tests.masks.settings import settings
 
 
 def mask_of(picture: str) -> np.ndarray:
     return np.array([[character == "#" for character in row] for row in picture.split()])
-
-
-def test_a_pixel_exactly_at_the_threshold_is_background():
-    saliency = np.array([[0.5, 0.50001], [0.49, 1.0]])
-    expected = [[False, True], [False, True]]
-    np.testing.assert_array_equal(clean_mask(saliency, settings(min_component=0.0, min_area=0.0)), expected)
 
 
 def test_pixels_that_touch_at_a_corner_are_one_component():
@@ -98,36 +85,34 @@ def test_a_bay_at_the_image_border_is_no_hole():
 
 
 @pytest.mark.parametrize("mode", ["components", "contours"])
-def test_too_small_a_total_empties_the_mask(mode: str):
-    saliency = np.zeros((20, 20), np.float32)
-    saliency[5:8, 5:8] = 0.9
-    assert clean_mask(saliency, settings(mode=mode, min_area=9 / 400)).sum() == 9
-    assert clean_mask(saliency, settings(mode=mode, min_area=10 / 400)).sum() == 0
+@pytest.mark.parametrize("value", [False, True])
+def test_constant_masks_stay_as_they_are(mode: str, value: bool):
+    mask = np.full((7, 9), value)
+    np.testing.assert_array_equal(clean_mask(mask, settings(mode=mode)), mask)
 
 
-@pytest.mark.parametrize("mode", ["components", "contours"])
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_constant_maps_are_all_or_nothing(mode: str, value: float):
-    mask = clean_mask(np.full((7, 9), value, np.float32), settings(mode=mode))
-    assert mask.sum() == value * 63
+def test_the_mode_decides_about_holes():
+    mask = np.ones((40, 40), dtype=bool)
+    mask[10:12, 10:12] = False
+    assert clean_mask(mask, settings(mode="components")).sum() == 1596
+    assert clean_mask(mask, settings(mode="contours")).sum() == 1588
 
 
-def test_a_map_stored_at_one_half_survives_as_128():
-    assert clean_mask(np.full((4, 4), 128 / 255, np.float32), settings()).all()
-    assert not clean_mask(np.full((4, 4), 127 / 255, np.float32), settings()).any()
+def test_components_are_numbered_in_raster_order():
+    assert components(mask_of("..#. ##.# ...#")).tolist() == [[0, 0, 1, 0], [1, 1, 0, 1], [0, 0, 0, 1]]
+    assert components(mask_of("#..# ....  ####")).tolist() == [[1, 0, 0, 2], [0, 0, 0, 0], [3, 3, 3, 3]]
 
 
-def test_masks_of_any_size_reach_the_store(tmp_path: Path):
-    tall, empty = np.zeros((30, 10), np.float32), np.zeros((8, 17), np.float32)
-    tall[4:14, 2:8] = 1
-    write_packed(tmp_path / "maps.h5", [("a", encode_map(tall)), ("b", encode_map(empty))], "maps")
-    maps = Packed(tmp_path / "maps.h5", "maps")
-    write_masks(tmp_path / "masks.h5", maps.ids, sizes_of(maps), clean_masks(maps, settings()))
-    store = MaskStore(tmp_path / "masks.h5")
-    np.testing.assert_array_equal(store[0], tall > 0.5)
-    assert store[1].shape == (8, 17)
-    assert store.rejected.tolist() == [False, True]
-    assert accepted_areas(store).tolist() == [60 / 300]
+def test_large_objects_keep_their_numbers():
+    objects = np.array([[1, 2, 2, 4], [0, 2, 4, 4]])
+    assert large_objects(objects, 3 / 8).tolist() == [[0, 2, 2, 4], [0, 2, 4, 4]]
+    assert large_objects(objects, 4 / 8).sum() == 0
+
+
+def test_areas_are_fractions_of_their_image(tmp_path: Path):
+    masks = [np.eye(4, dtype=bool), np.zeros((2, 3), dtype=bool)]
+    write_masks(tmp_path / "masks.h5", ["a", "b"], np.array([(4, 4), (2, 3)]), masks)
+    assert area_fractions(MaskStore(tmp_path / "masks.h5")).tolist() == [0.25, 0]
 
 
 def test_the_histogram_counts_every_mask_once():
