@@ -11,13 +11,13 @@ from PIL import Image
 
 from pipeline import params
 from pipeline.images import folder
-from pipeline.images.codecs import decode_map
+from pipeline.images.codecs import decode_map, size_of
 from pipeline.images.datasets import ImageSet, MapSet, original_sizes
 from pipeline.images.packing import Checked, pack
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.basnet import BasNet
-from pipeline.masks.cleanup import clean_masks, sizes_of
 from pipeline.masks.prediction import predict
+from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
 from pipeline.packed import Packed, write_packed
 from pipeline.params import Sweep
 from pipeline.priors.compute import encoded_prior
@@ -115,7 +115,7 @@ def images(checked: tuple[Path, Checked]) -> ImageSet:
 
 def require_sound(maps: Packed, images: ImageSet) -> None:
     assert maps.ids == images.ids
-    assert sizes_of(maps).tolist() == original_sizes(images).tolist()
+    assert [size_of(maps[i]) for i in range(len(maps))] == [tuple(size) for size in original_sizes(images).tolist()]
 
 
 def test_every_odd_image_is_packed_and_every_damaged_one_listed(checked: tuple[Path, Checked]):
@@ -140,10 +140,12 @@ def test_predicted_maps_and_masks_have_the_size_of_the_image(
 ):
     torch.manual_seed(0)
     settings = SETTINGS.predict_saliency.model_copy(update={"size": 32, "batch": 5, "stretch": stretch})
-    write_packed(tmp_path / "maps.h5", predict(BasNet(4), images, settings), "maps")
-    require_sound(maps := Packed(tmp_path / "maps.h5", "maps"), images)
-    cleaned = clean_masks(maps, SETTINGS.extract_masks.model_copy(update={"mode": mode}))
-    write_masks(tmp_path / "masks.h5", maps.ids, sizes_of(maps), cleaned)
+    path = tmp_path / images.path.name
+    write_packed(path, predict(BasNet(4), images, settings), "maps")
+    require_sound(Packed(path, "maps"), images)
+    cleanup = SETTINGS.extract_masks.model_copy(update={"mode": mode})
+    proposals = open_proposals(images, tmp_path, cleanup)
+    write_masks(tmp_path / "masks.h5", images.ids, sizes_of(images), object_maps(images, proposals, cleanup))
     masks = MaskStore(tmp_path / "masks.h5")
     assert [masks[i].shape for i in range(len(images))] == [tuple(size) for size in original_sizes(images).tolist()]
 

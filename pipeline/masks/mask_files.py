@@ -20,8 +20,8 @@ def read_objects(path: Path) -> UInt8[np.ndarray, "h w"]:
     - Brighter pixels: one object, where the value is above 127 (0/255, grey edges, compression noise).
 
     Of several channels the first is read. The colours of a palette do not count, unless all are grey.
-    Raises InputError for an unreadable file and for values of neither kind: a gap in the numbers, or 255 beside them,
-    which label maps have where nothing is known.
+    Raises InputError for an unreadable file, for 16 bits, and for values of neither kind: a gap in the numbers,
+    or 255 beside them, which label maps have where nothing is known.
     """
     pixels = _first_channel(path)
     values = np.unique(pixels[pixels > 0])
@@ -40,6 +40,8 @@ def read_objects(path: Path) -> UInt8[np.ndarray, "h w"]:
 
 def _first_channel(path: Path) -> UInt8[np.ndarray, "h w"]:
     image = read_image(path)[1]
+    if image.mode == "I;16":
+        raise InputError(f"{path} has 16 bits a pixel; save the mask with 8 or 1")
     colours = np.asarray(image.convert("RGB"))
     if image.mode == "P" and (colours == colours[..., :1]).all():
         return colours[..., 0]

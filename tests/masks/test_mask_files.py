@@ -76,7 +76,7 @@ def test_a_file_that_is_no_image_and_one_of_16_bits_are_refused(tmp_path: Path):
     (tmp_path / "m.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"m\.png is unreadable"):
         read_objects(tmp_path / "m.png")
-    with pytest.raises(InputError, match=r"deep\.png has I;16 pixels; save it with 8 bits"):
+    with pytest.raises(InputError, match=r"deep\.png has 16 bits a pixel; save the mask with 8"):
         read_objects(save(tmp_path / "deep.png", OBJECT.astype(np.uint16)))
 
 
