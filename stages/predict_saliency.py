@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.images.datasets import ImageSet
-from pipeline.masks.basnet import BasNet
+from pipeline.masks.basnet_file import load_basnet
 from pipeline.masks.prediction import predict, provenance
 from pipeline.networks.weights import read_network
 from pipeline.packed import write_packed
@@ -14,10 +14,8 @@ from pipeline.runtime import log, run_stage
 def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark_out: Path) -> None:
     """Predict the saliency of TARGET and BENCHMARK with MODEL; write one grey map an image to either output."""
     settings = params.load().predict_saliency
-    config, state = read_network(model, "basnet")
-    network = BasNet(**config)
-    network.load_state_dict(state)
-    metadata = provenance(model, config, settings)
+    network = load_basnet(model)
+    metadata = provenance(model, read_network(model, "basnet")[0], settings)
     for images, out in ((target, target_out), (benchmark, benchmark_out)):
         count = write_packed(out, predict(network, ImageSet(images), settings), "maps", metadata=metadata)
         log.info("predicted the saliency of %d images of %s", count, images)

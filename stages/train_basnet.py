@@ -5,19 +5,21 @@ from pathlib import Path
 from pipeline import params
 from pipeline.history import History, write_results
 from pipeline.images.datasets import ImageSet, MapSet
+from pipeline.masks.basnet_file import save_basnet
+from pipeline.masks.basnet_start import starting_basnet
 from pipeline.masks.training import train, with_object
-from pipeline.networks.weights import save_network
 from pipeline.runtime import log, run_stage
 
 
-def main(images: Path, pseudolabels: Path, model: Path, results: Path) -> None:
-    """Train BAS-Net on IMAGES and PSEUDOLABELS; write MODEL, and the course of the training to RESULTS."""
+def main(images: Path, pseudolabels: Path, start: Path, model: Path, results: Path) -> None:
+    """Train BAS-Net on IMAGES and PSEUDOLABELS, its encoder from START; write MODEL, and the course to RESULTS."""
     settings, seed = params.load().train_basnet, params.load().base.seed
     image_set, maps = ImageSet(images), MapSet(pseudolabels)
     image_set.require_ids(maps)
     indices, history = with_object(maps, settings), History()
-    network = train(image_set, maps, indices, settings, seed, history)
-    save_network(model, "basnet", {"width": settings.width}, network.state_dict())
+    network = starting_basnet(start, settings, seed)
+    train(network, image_set, maps, indices, settings, seed, history)
+    save_basnet(model, network, settings)
     summary = {"images": len(indices), "without_object": len(image_set) - len(indices), **history.rows[-1]}
     write_results(results, summary, history)
     log.info("trained BAS-Net on %d of %d images, loss %.3f", len(indices), len(image_set), history.rows[-1]["loss"])

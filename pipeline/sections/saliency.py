@@ -116,9 +116,15 @@ class FusePseudolabels(SaliencyNetwork):
 
 
 class TrainBasnet(Section):
-    """BAS-Net; `width` is the channel count of its first stage (64 in the paper)."""
+    """BAS-Net; `width` is the channel count of its first stage (64 in the paper).
+
+    `encoder` is `resnet34` (BAS-Net's own; at width 64 from the starting weights, if they are a ResNet-34's) or `start`
+    (the starting backbone). Its pretrained part learns at `encoder_rate_factor` times the learning rate.
+    """
 
     width: Annotated[int, Field(ge=4)]
+    encoder: Literal["resnet34", "start"]
+    encoder_rate_factor: Positive
     size: Annotated[int, Field(ge=32)]
     crop: Annotated[int, Field(ge=32)]
     batch: Annotated[int, Field(ge=2)]

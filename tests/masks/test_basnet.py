@@ -50,7 +50,7 @@ def test_the_coarsest_output_comes_last():
 def test_images_are_normalised_inside_the_network():
     network = BasNet(4).eval()
     seen = []
-    network.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network.encoder.stem.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))  # type: ignore[operator]
     with torch.no_grad():
         network(torch.tensor([0.485, 0.456 + 0.224, 0.406 - 0.225]).view(1, 3, 1, 1).expand(1, 3, 32, 32))
     torch.testing.assert_close(seen[0][0, :, 0, 0], torch.tensor([0.0, 1.0, -1.0]))

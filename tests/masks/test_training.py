@@ -8,14 +8,21 @@ from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.images.codecs import encode_map
 from pipeline.images.datasets import ImageSet, MapSet
-from pipeline.masks.training import Crops, epoch_batches, target_of, train, with_object
+from pipeline.masks.basnet import BasNet
+from pipeline.masks.training import Crops, epoch_batches, parameter_groups, target_of, train, with_object
 from pipeline.packed import write_packed
 from pipeline.params import TrainBasnet
 
 
-def settings(**changes: float) -> TrainBasnet:
-    fields = {"width": 4, "size": 40, "crop": 32, "batch": 4, "epochs": 1, "learning_rate": 1e-3}
-    return TrainBasnet.model_validate(fields | {"target_threshold": 0.5} | changes)
+def settings(**changes: float | str) -> TrainBasnet:
+    fields = {"width": 4, "encoder": "resnet34", "encoder_rate_factor": 1.0, "size": 40, "crop": 32, "batch": 4}
+    fields |= {"epochs": 1, "learning_rate": 1e-3, "target_threshold": 0.5}
+    return TrainBasnet.model_validate(fields | changes)
+
+
+def basnet() -> BasNet:
+    torch.manual_seed(0)
+    return BasNet(4)
 
 
 def some_maps(path: Path, peaks: list[float]) -> MapSet:
@@ -91,7 +98,8 @@ def test_crops_reach_every_offset_and_both_directions(disc_images: Path, disc_ma
 def test_training_finds_the_discs(disc_images: Path, disc_maps: Path):
     images, maps, history = ImageSet(disc_images), MapSet(disc_maps), History()
     chosen = settings(epochs=8, learning_rate=0.01)
-    network = train(images, maps, np.arange(9), chosen, 0, history)
+    network = basnet()
+    train(network, images, maps, np.arange(9), chosen, 0, history)
     assert history.rows[-1]["loss"] < 0.85 * history.rows[0]["loss"]
     with torch.no_grad():
         saliency = network(torch.stack([images.squared(i, 40) for i in range(9)]))[:, 0].sigmoid()
@@ -101,8 +109,21 @@ def test_training_finds_the_discs(disc_images: Path, disc_maps: Path):
 
 def test_training_twice_gives_the_same_network_and_history(disc_images: Path, disc_maps: Path):
     images, maps = ImageSet(disc_images), MapSet(disc_maps)
-    histories = [History(), History()]
-    first, second = (train(images, maps, np.arange(9), settings(), 0, history) for history in histories)
+    networks, histories = [basnet(), basnet()], [History(), History()]
+    for network, history in zip(networks, histories, strict=True):
+        train(network, images, maps, np.arange(9), settings(), 0, history)
     assert histories[0].rows == histories[1].rows
-    for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
-        assert torch.equal(one, other)
+    first, second = (network.state_dict() for network in networks)
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_the_encoders_backbone_learns_at_its_share_of_the_rate(disc_images: Path, disc_maps: Path):
+    network, chosen = basnet(), settings(learning_rate=0.01, encoder_rate_factor=1e-9)
+    slow, fast = parameter_groups(network, chosen)
+    assert (slow["lr"], fast["lr"]) == (pytest.approx(1e-11), 0.01)
+    assert sum(p.numel() for p in slow["params"]) == sum(p.numel() for p in network.encoder.backbone.parameters())  # type: ignore[union-attr]
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    train(network, ImageSet(disc_images), MapSet(disc_maps), np.arange(4), chosen, 0, History())
+    moved = {name: not torch.allclose(parameter, before[name]) for name, parameter in network.named_parameters()}
+    assert not any(there for name, there in moved.items() if name.startswith("encoder.backbone."))
+    assert moved["encoder.stem.0.weight"] and moved["encoder.deeper.0.1.conv1.weight"]
