@@ -1,4 +1,4 @@
-"""Backbones by name through timm: a pyramid of feature maps at a chosen output stride."""
+"""Backbones by name, timm's and dilated residual networks: a pyramid of feature maps at a chosen output stride."""
 
 from pathlib import Path
 
@@ -8,14 +8,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
+from pipeline.networks.drn import DRNS, Drn
 from pipeline.networks.weights import read_network, save_network
 
 
 class Backbone(nn.Module):
-    """A timm model cut into its feature stages.
+    """A model cut into its feature stages: one of timm's, or `drn_d_22` or `drn_d_105`.
 
     `channels[i]` and `strides[i]` describe stage i; with output stride 8 the later stages are dilated instead of
-    strided. `mean` and `std` normalise RGB in [0, 1] as the model's weights expect.
+    strided. A dilated residual network is built for 8 and keeps it when 16 or 32 is asked for. `mean` and `std`
+    normalise RGB in [0, 1] as the model's weights expect.
     """
 
     mean: Tensor
@@ -23,8 +25,8 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, output_stride: int) -> None:
         super().__init__()
-        if not timm.is_model(name):
-            raise InputError(f"{name!r} is no timm model; `timm.list_models()` lists the names")
+        if not (name in DRNS or timm.is_model(name)):
+            raise InputError(f"{name!r} is no timm model, nor {' or '.join(DRNS)}; `timm.list_models()` lists timm's")
         self.name, self.output_stride = name, output_stride
         self.body = _feature_stages(name, output_stride)
         self.channels: list[int] = self.body.feature_info.channels()  # type: ignore[union-attr, operator]
@@ -61,7 +63,7 @@ class Backbone(nn.Module):
 
 
 def save_backbone(path: Path, backbone: Backbone) -> None:
-    """Save a backbone's weights under its timm name."""
+    """Save a backbone's weights under its name."""
     save_network(path, "backbone", {"backbone": backbone.name}, backbone.body.state_dict())
 
 
@@ -74,6 +76,8 @@ def load_backbone(path: Path, output_stride: int) -> Backbone:
 
 
 def _feature_stages(name: str, output_stride: int) -> nn.Module:
+    if name in DRNS:
+        return Drn(name)
     try:
         return timm.create_model(name, pretrained=False, features_only=True, output_stride=output_stride)
     except (AssertionError, RuntimeError, TypeError):  # each family of models refuses in its own way

@@ -15,6 +15,9 @@ from pipeline.seeding import seed_torch
 
 # MoCo v2 and DataParallel files wrap the encoder's names in these.
 PREFIXES = ("module.", "encoder_q.", "backbone.")
+# timm's feature networks may have `stages_0.` for the model's `stages.0.`; segmentation files of dilated residual
+# networks have `base.0.` for `layer0.`.
+OTHER_NAMES = ((r"^([a-z_]+)_(\d+)\.", r"\1.\2."), (r"^layer(\d)\.", r"base.\1."))
 
 
 def starting_backbone(name: str, weights: str, sha256: str, seed: int) -> Backbone:
@@ -77,14 +80,17 @@ def _unwrapped(key: str) -> str:
     return key
 
 
-def _flattened(state: dict[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
-    """The state under the names of timm's feature networks, in which `stages.0.` of the model may be `stages_0.`."""
-    of_model = {key: re.sub(r"^([a-z_]+)_(\d+)\.", r"\1.\2.", key) for key in backbone.body.state_dict()}
-    return state | {key: state[name] for key, name in of_model.items() if key not in state and name in state}
+def _renamed(state: dict[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
+    """The state under the backbone's names, where the file has one of `OTHER_NAMES` for them."""
+    renamed = dict(state)
+    for ours, theirs in OTHER_NAMES:
+        names = {key: re.sub(ours, theirs, key) for key in backbone.body.state_dict()}
+        renamed |= {key: state[name] for key, name in names.items() if key not in state and name in state}
+    return renamed
 
 
 def _load(backbone: Backbone, state: dict[str, Tensor], origin: str) -> None:
-    state = _flattened(state, backbone)
+    state = _renamed(state, backbone)
     for key, needed in backbone.body.state_dict().items():
         if key in state and state[key].shape != needed.shape:
             found, shape = list(state[key].shape), list(needed.shape)

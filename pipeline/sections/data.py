@@ -72,7 +72,10 @@ class PackImages(Section):
 
 
 class PrepareWeights(Section):
-    """The starting network: a timm model; `weights` is `random`, `timm` (its download), or a file path with sha256."""
+    """The starting network: a timm model, `drn_d_22` or `drn_d_105`.
+
+    `weights` is `random`, `timm` (its download), or a file path with sha256.
+    """
 
     backbone: str
     weights: str

@@ -41,7 +41,7 @@ def test_images_are_normalised_to_the_models_mean_and_deviation():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(InputError, match="'resnet5000' is no timm model"):
+    with pytest.raises(InputError, match="'resnet5000' is no timm model, nor drn_d_22 or drn_d_105"):
         Backbone("resnet5000", 8)
 
 
@@ -87,3 +87,15 @@ def test_freezing_no_stage_leaves_all_trainable():
 def test_freezing_more_stages_than_there_are_is_refused():
     with pytest.raises(InputError, match="has 5 stages and 6 cannot be frozen"):
         Backbone("lcnet_050", 8).freeze_stages(6)
+
+
+@pytest.mark.parametrize("name", ["resnet50", "tf_efficientnet_lite0", "drn_d_22", "drn_d_105"])
+def test_every_named_backbone_gives_maps_as_announced_at_output_stride_eight(name: str):
+    with torch.device("meta"):
+        backbone, images = Backbone(name, 8), torch.rand(1, 3, 64, 48)
+        maps = backbone(images)
+    assert [tuple(each.shape) for each in maps] == [
+        (1, channels, 64 // stride, 48 // stride)
+        for channels, stride in zip(backbone.channels, backbone.strides, strict=True)
+    ]
+    assert backbone.strides[-1] == 8
