@@ -20,9 +20,10 @@ def main(images: Path, pseudolabels: Path, start: Path, model: Path, results: Pa
     network = starting_basnet(start, settings, seed)
     train(network, image_set, maps, indices, settings, seed, history)
     save_basnet(model, network, settings)
-    summary = {"images": len(indices), "without_object": len(image_set) - len(indices), **history.rows[-1]}
+    last = history.rows[-1] if history.rows else {"epoch": 0}
+    summary = {"images": len(indices), "without_object": len(image_set) - len(indices), **last}
     write_results(results, summary, history)
-    log.info("trained BAS-Net on %d of %d images, loss %.3f", len(indices), len(image_set), history.rows[-1]["loss"])
+    log.info("trained BAS-Net on %d of %d images: %s", len(indices), len(image_set), last)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pipeline.params import TrainBasnet
 
 def save_basnet(path: Path, network: BasNet, settings: TrainBasnet) -> None:
     """Save the network, and of `settings` what it was made with."""
-    facts = settings.model_dump(include={"encoder", "width"})
+    facts = settings.model_dump(include={"encoder", "sha256", "width"})
     backbone = getattr(network.encoder.backbone, "name", "resnet34")
     save_network(path, "basnet", facts | {"backbone": backbone}, network.state_dict())
 

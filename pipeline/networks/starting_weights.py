@@ -7,7 +7,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone
@@ -31,18 +31,17 @@ def starting_backbone(name: str, weights: str, sha256: str, seed: int) -> Backbo
     return backbone
 
 
-def read_state_dict(path: Path, sha256: str) -> dict[str, Tensor]:
+def read_state_dict(path: Path, sha256: str, section: str = "prepare_weights") -> dict[str, Tensor]:
     """Tensors of a safetensors file or of a PyTorch checkpoint, wrapping prefixes removed, as float32.
 
-    Raises InputError when the file is missing, is not the one that `sha256` names, or holds no state dict.
+    Raises InputError when the file is missing, is not the one that `sha256` names, or holds no state dict; it names
+    the `section` of params.yaml that asked for the file.
     """
     if not path.is_file():
-        raise InputError(f"weights file {path} does not exist; put it there or set prepare_weights.weights to random")
+        raise InputError(f"weights file {path} does not exist; put it there or change {section}.weights")
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise InputError(
-            f"weights file {path} has sha256 {found}, not {sha256!r}; set prepare_weights.sha256 to trust it"
-        )
+        raise InputError(f"weights file {path} has sha256 {found}, not {sha256!r}; set {section}.sha256 to trust it")
     content = _content(path)
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, dict):
@@ -90,18 +89,17 @@ def _renamed(state: dict[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
 
 
 def _load(backbone: Backbone, state: dict[str, Tensor], origin: str) -> None:
-    state = _renamed(state, backbone)
-    for key, needed in backbone.body.state_dict().items():
+    remedy = "set prepare_weights.backbone to its model"
+    load_checked(backbone.body, _renamed(state, backbone), origin, backbone.name, remedy)
+
+
+def load_checked(network: nn.Module, state: dict[str, Tensor], origin: str, name: str, remedy: str) -> None:
+    """Load what `network`, called `name`, has; InputError with `remedy` for a tensor that is missing or misshapen."""
+    for key, needed in network.state_dict().items():
         if key in state and state[key].shape != needed.shape:
             found, shape = list(state[key].shape), list(needed.shape)
-            raise InputError(
-                f"{origin} has {key} of shape {found} but {backbone.name} needs {shape}; "
-                "set prepare_weights.backbone to its model"
-            )
-    # Files hold classifiers that the backbone lacks; what the backbone has must all be there.
-    missing = backbone.body.load_state_dict(state, strict=False).missing_keys
+            raise InputError(f"{origin} has {key} of shape {found} but {name} needs {shape}; {remedy}")
+    # Files hold classifiers that the network lacks; what the network has must all be there.
+    missing = network.load_state_dict(state, strict=False).missing_keys
     if missing:
-        raise InputError(
-            f"{origin} lacks {missing[0]} and {len(missing) - 1} more tensors of {backbone.name}; "
-            "set prepare_weights.backbone to its model"
-        )
+        raise InputError(f"{origin} lacks {missing[0]} and {len(missing) - 1} more tensors of {name}; {remedy}")

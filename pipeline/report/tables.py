@@ -12,7 +12,11 @@ def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
     """Losses of the pseudo-label networks and of BAS-Net, one row an epoch, with the network's name."""
     folders = {f"refine {prior}": results / "refine_pseudolabels" / prior for prior in priors}
     folders |= {"fuse": results / "fuse_pseudolabels", "basnet": results / "train_basnet"}
-    logs = {name: pd.read_csv(folder / "log.csv")[["epoch", "loss"]] for name, folder in folders.items()}
+    logs = {
+        name: pd.read_csv(folder / "log.csv")[["epoch", "loss"]]
+        for name, folder in folders.items()
+        if (folder / "log.csv").read_text().strip()  # empty where a network was used as it came
+    }
     return pd.concat(logs, names=["network"]).reset_index("network")
 
 

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sections.section import Count, Fraction, NonNegative, Positive, PositiveFraction, Section, no_larger
+from pipeline.sections.section import (
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Section,
+    no_larger,
+)
 
 
 class Rbd(Section):
@@ -119,20 +128,33 @@ class TrainBasnet(Section):
     """BAS-Net; `width` is the channel count of its first stage (64 in the paper).
 
     `encoder` is `resnet34` (BAS-Net's own; at width 64 from the starting weights, if they are a ResNet-34's) or `start`
-    (the starting backbone). Its pretrained part learns at `encoder_rate_factor` times the learning rate.
+    (the starting backbone). Its pretrained part learns at `encoder_rate_factor` times the learning rate. `weights` is
+    empty, or the path of the authors' released network, with sha256, to begin with; with 0 epochs it is used as it is.
     """
 
     width: Annotated[int, Field(ge=4)]
     encoder: Literal["resnet34", "start"]
     encoder_rate_factor: Positive
+    weights: str
+    sha256: str
     size: Annotated[int, Field(ge=32)]
     crop: Annotated[int, Field(ge=32)]
     batch: Annotated[int, Field(ge=2)]
-    epochs: Count
+    epochs: CountOrZero
     learning_rate: Positive
     target_threshold: Fraction
 
     _crop_fits = no_larger("crop", "size")
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> "TrainBasnet":
+        if self.weights and self.encoder != "resnet34":
+            raise ValueError(
+                f"weights are {self.weights}, whose encoder is resnet34: set encoder to it, not {self.encoder}"
+            )
+        if not (self.weights or self.epochs):
+            raise ValueError("epochs are 0, which needs the weights of a trained network")
+        return self
 
 
 class PredictSaliency(Section):

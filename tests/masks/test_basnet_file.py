@@ -28,7 +28,7 @@ def test_the_network_comes_back_from_its_file_alone(encoder: str, tmp_path: Path
 def test_the_file_says_what_the_network_is(tmp_path: Path):
     save_basnet(tmp_path / "basnet.pt", made("start"), settings(encoder="start"))
     config, _ = read_network(tmp_path / "basnet.pt", "basnet")
-    assert config == {"encoder": "start", "width": 4, "backbone": "lcnet_050"}
+    assert config == {"encoder": "start", "sha256": "", "width": 4, "backbone": "lcnet_050"}
 
 
 def test_the_own_encoder_is_loaded_without_timm(tmp_path: Path):

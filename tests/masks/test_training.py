@@ -16,7 +16,7 @@ from pipeline.params import TrainBasnet
 
 def settings(**changes: float | str) -> TrainBasnet:
     fields = {"width": 4, "encoder": "resnet34", "encoder_rate_factor": 1.0, "size": 40, "crop": 32, "batch": 4}
-    fields |= {"epochs": 1, "learning_rate": 1e-3, "target_threshold": 0.5}
+    fields |= {"weights": "", "sha256": "", "epochs": 1, "learning_rate": 1e-3, "target_threshold": 0.5}
     return TrainBasnet.model_validate(fields | changes)
 
 

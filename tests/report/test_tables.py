@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from pipeline.history import History, write_results
 from pipeline.report.tables import cluster_classes, confusion, iou_per_class, saliency_losses
 
 CLASSES = ["background", "cat", "dog"]
@@ -16,6 +17,12 @@ def test_losses_carry_the_name_of_their_network(tmp_path: Path) -> None:
     table = saliency_losses(tmp_path, ["rbd"])
     assert table["network"].tolist() == ["refine rbd", "fuse", "basnet"]
     assert table["loss"].tolist() == [0.5, 0.5, 0.5]
+
+
+def test_a_network_that_was_not_trained_has_no_losses(tmp_path: Path) -> None:
+    put(tmp_path / "fuse_pseudolabels" / "log.csv", "epoch,loss\n1,0.5\n")
+    write_results(tmp_path / "train_basnet", {}, History())
+    assert saliency_losses(tmp_path, [])["network"].tolist() == ["fuse"]
 
 
 def test_iou_is_the_mean_over_seeds_of_maskcontrast_at_k_equal_to_classes(tmp_path: Path) -> None:
