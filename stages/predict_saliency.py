@@ -6,7 +6,6 @@ from pipeline import params
 from pipeline.images.datasets import ImageSet
 from pipeline.masks.basnet_file import load_basnet
 from pipeline.masks.prediction import predict, provenance
-from pipeline.networks.weights import read_network
 from pipeline.packed import write_packed
 from pipeline.runtime import log, run_stage
 
@@ -14,8 +13,8 @@ from pipeline.runtime import log, run_stage
 def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark_out: Path) -> None:
     """Predict the saliency of TARGET and BENCHMARK with MODEL; write one grey map an image to either output."""
     settings = params.load().predict_saliency
-    network = load_basnet(model)
-    metadata = provenance(model, read_network(model, "basnet")[0], settings)
+    network, config = load_basnet(model)
+    metadata = provenance(model, config, settings)
     for images, out in ((target, target_out), (benchmark, benchmark_out)):
         count = write_packed(out, predict(network, ImageSet(images), settings), "maps", metadata=metadata)
         log.info("predicted the saliency of %d images of %s", count, images)

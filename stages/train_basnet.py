@@ -4,18 +4,19 @@ from pathlib import Path
 
 from pipeline import params
 from pipeline.history import History, write_results
-from pipeline.images.datasets import ImageSet, MapSet
+from pipeline.images.datasets import ImageSet
 from pipeline.masks.basnet_file import save_basnet
 from pipeline.masks.basnet_start import starting_basnet
+from pipeline.masks.targets import open_targets
 from pipeline.masks.training import train, with_object
 from pipeline.runtime import log, run_stage
 
 
-def main(images: Path, pseudolabels: Path, start: Path, model: Path, results: Path) -> None:
-    """Train BAS-Net on IMAGES and PSEUDOLABELS, its encoder from START; write MODEL, and the course to RESULTS."""
+def main(images: Path, targets: Path, start: Path, model: Path, results: Path) -> None:
+    """Train BAS-Net on IMAGES and TARGETS, its encoder from START; write MODEL, and how it went to RESULTS."""
     settings, seed = params.load().train_basnet, params.load().base.seed
-    image_set, maps = ImageSet(images), MapSet(pseudolabels)
-    image_set.require_ids(maps)
+    image_set = ImageSet(images)
+    maps = open_targets(targets, image_set, settings)
     indices, history = with_object(maps, settings), History()
     network = starting_basnet(start, settings, seed)
     train(network, image_set, maps, indices, settings, seed, history)
@@ -23,7 +24,8 @@ def main(images: Path, pseudolabels: Path, start: Path, model: Path, results: Pa
     last = history.rows[-1] if history.rows else {"epoch": 0}
     summary = {"images": len(indices), "without_object": len(image_set) - len(indices), **last}
     write_results(results, summary, history)
-    log.info("trained BAS-Net on %d of %d images: %s", len(indices), len(image_set), last)
+    course = ", ".join(f"{name} {value:.4g}" for name, value in last.items())
+    log.info("trained BAS-Net on %d of %d images: %s", len(indices), len(image_set), course)
 
 
 if __name__ == "__main__":

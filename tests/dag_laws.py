@@ -120,7 +120,10 @@ def law_4_rooms_apart(graph: Graph) -> list[str]:
 
 
 def law_5_labels(graph: Graph) -> list[str]:
-    """Evaluation alone reads labels, a folder that holds them, or what was made with them; raw sets go to packing."""
+    """Evaluation alone reads labels, a folder that holds them, or what was made with them; raw sets go to packing.
+
+    The profile `supervised_saliency` breaks it once, on purpose.
+    """
     made = [out for stage in graph.stages if stage.base in LABEL_READERS for out in stage.outs]
     labelled = ["data/raw", "data/labels", *made]
     return [

@@ -188,6 +188,16 @@ def test_law_5_notices_a_label_reader(graph: Graph, name: str, dep: str) -> None
     assert laws.law_5_labels(peeking) == [f"{name}: reads {dep}"]
 
 
+@pytest.mark.parametrize("overlay", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
+def test_one_profile_alone_teaches_saliency_by_labels(overlay: Path, tmp_path: Path) -> None:
+    for path in ("dvc.yaml", "profiles/sample.yaml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    profile.apply(overlay, tmp_path / "profiles" / "sample.yaml")
+    taught = ["train_basnet: reads data/labels/proposal.h5"] if overlay.stem == "supervised_saliency" else []
+    assert laws.law_5_labels(load_graph(tmp_path)) == taught
+
+
 def test_law_6_notices_an_uncached_output(graph: Graph) -> None:
     loose = graph.changed("pretrain", outs=dict.fromkeys(graph["pretrain"].outs, False))
     assert len(laws.law_6_cached_outs(loose)) == len(graph["pretrain"].outs)

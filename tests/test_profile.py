@@ -10,6 +10,8 @@ from pipeline.errors import InputError
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "profiles" / "sample.yaml"
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
+# Put on top of another profile, of which they keep what they do not name.
+ADDITIONS = [ROOT / "profiles" / "supervised_saliency.yaml"]
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def test_every_profile_gives_a_valid_file(overlay: Path, own_params: Path) -> No
 
 
 @pytest.mark.parametrize("first", PROFILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("second", PROFILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("second", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
 def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, second: Path, own_params: Path) -> None:
     profile.apply(first, own_params)
     profile.apply(second, own_params)
@@ -32,6 +34,15 @@ def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, sec
     shutil.copy(SAMPLE, own_params)
     profile.apply(second, own_params)
     assert both == own_params.read_text()
+
+
+@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+def test_supervised_saliency_changes_what_basnet_learns_from_and_nothing_else(whole: Path, own_params: Path) -> None:
+    profile.apply(whole, own_params)
+    changed = set(profile.apply(ADDITIONS[0], own_params))
+    proposal = {f"pack_images.proposal.{key}" for key in ("source", "layout", "limit")}
+    assert "train_basnet.targets_from" in changed <= proposal | {"train_basnet.targets_from"}
+    assert not params.load(own_params).train_basnet.unsupervised
 
 
 def test_the_sample_profile_has_every_key(own_params: Path) -> None:
@@ -76,7 +87,7 @@ def test_a_value_out_of_range_is_refused_and_nothing_is_written(own_params: Path
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(own_params: Path) -> None:
-    with pytest.raises(InputError, match="the profiles are sample, voc"):
+    with pytest.raises(InputError, match="the profiles are sample, supervised_saliency, voc"):
         profile.apply(ROOT / "profiles" / "vox.yaml", own_params)
 
 

@@ -32,8 +32,8 @@ class ImageSet(Packed):
 class MapSet(Packed):
     """A packed set of saliency maps."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "maps")
+    def __init__(self, path: Path, content: str = "maps") -> None:
+        super().__init__(path, content)
 
     def map(self, i: int) -> Float32[np.ndarray, "h w"]:
         """Saliency of image i in [0, 1] at its original size."""
@@ -43,6 +43,18 @@ class MapSet(Packed):
         """Saliency of image i resized to a square (antialiased bilinear)."""
         saliency = Image.fromarray(self.map(i)).resize((size, size), Image.Resampling.BILINEAR)
         return torch.from_numpy(np.array(saliency))
+
+
+class ObjectSet(MapSet):
+    """A packed set of label maps read as saliency: 1 in every class but background, 0 there and where ignored."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "labels")
+
+    def map(self, i: int) -> Float32[np.ndarray, "h w"]:
+        """Saliency of image i at its original size, 0 or 1."""
+        labels = decode_labels(self[i])
+        return ((labels > 0) & (labels < 255)).astype(np.float32)
 
 
 class LabelSet(Packed):

@@ -1,6 +1,7 @@
 """BAS-Net in a file that needs no other: its weights, its width and the kind of its encoder."""
 
 from pathlib import Path
+from typing import Any
 
 from pipeline.masks.basnet import BasNet
 from pipeline.networks.weights import read_network, save_network
@@ -8,14 +9,15 @@ from pipeline.params import TrainBasnet
 
 
 def save_basnet(path: Path, network: BasNet, settings: TrainBasnet) -> None:
-    """Save the network, and of `settings` what it was made with."""
-    facts = settings.model_dump(include={"encoder", "sha256", "width"})
-    backbone = getattr(network.encoder.backbone, "name", "resnet34")
-    save_network(path, "basnet", facts | {"backbone": backbone}, network.state_dict())
+    """Save the network and what it was made with: of `settings`, its `backbone`, and its `supervision`."""
+    facts = settings.model_dump(include={"encoder", "sha256", "targets", "targets_from", "width"})
+    facts["backbone"] = getattr(network.encoder.backbone, "name", "resnet34")
+    facts["supervision"] = "unsupervised" if settings.unsupervised else "supervised"
+    save_network(path, "basnet", facts, network.state_dict())
 
 
-def load_basnet(path: Path) -> BasNet:
-    """The network of a file made by `save_basnet`, in training mode."""
+def load_basnet(path: Path) -> tuple[BasNet, dict[str, Any]]:
+    """The network of a file made by `save_basnet`, in training mode, and what it was made with."""
     config, state = read_network(path, "basnet")
     if config["encoder"] == "resnet34":
         network = BasNet(config["width"])
@@ -27,4 +29,4 @@ def load_basnet(path: Path) -> BasNet:
         encoder = BackboneEncoder(Backbone(config["backbone"], output_stride=32), config["width"])
         network = BasNet(config["width"], encoder)
     network.load_state_dict(state)
-    return network
+    return network, config

@@ -1,4 +1,4 @@
-"""Training of BAS-Net on pseudo-labels (Qin et al., CVPR 2019, section 4.2; MaskContrast, section 3.1)."""
+"""Training of BAS-Net on saliency maps (Qin et al., CVPR 2019, section 4.2; MaskContrast, section 3.1)."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipeline.training.schedules import poly
 
 
 class Crops(Dataset[tuple[Tensor, Tensor]]):
-    """Augmented images and binary targets, asked for by (epoch, index): each draw depends on both and on the seed."""
+    """Augmented images and targets, asked for by (epoch, index): each draw depends on both and on the seed."""
 
     def __init__(self, images: ImageSet, maps: MapSet, settings: TrainBasnet, seed: int) -> None:
         self.images, self.maps, self.settings, self.seed = images, maps, settings, seed
@@ -39,20 +39,22 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
 
 
 def target_of(maps: MapSet, i: int, settings: TrainBasnet) -> Float32[Tensor, "size size"]:
-    """The binary target of image i: 1 where its pseudo-label, resized to the square, exceeds the threshold."""
-    return (maps.squared(i, settings.size) > settings.target_threshold).float()
+    """The target of image i: its map, resized to the square; unless `soft`, 1 where that exceeds the threshold."""
+    saliency = maps.squared(i, settings.size)
+    return saliency if settings.targets == "soft" else (saliency > settings.target_threshold).float()
 
 
 def with_object(maps: MapSet, settings: TrainBasnet) -> Int64[np.ndarray, " m"]:
-    """Indices of the images whose target is not empty; the others teach nothing and are left out.
+    """Indices of the images whose map exceeds the threshold somewhere; the others teach nothing and are left out.
 
     Raises InputError when fewer than two are left.
     """
-    found = [i for i in track(range(len(maps)), "targets") if target_of(maps, i, settings).any()]
+    threshold = settings.target_threshold
+    found = [i for i in track(range(len(maps)), "targets") if (maps.squared(i, settings.size) > threshold).any()]
     if len(found) < 2:
         raise InputError(
-            f"{maps.path}: {len(found)} of {len(maps)} pseudo-labels exceed train_basnet.target_threshold "
-            f"{settings.target_threshold} somewhere, and 2 are needed; lower it or check the pseudo-labels"
+            f"{maps.path}: {len(found)} of {len(maps)} maps exceed train_basnet.target_threshold "
+            f"{threshold} somewhere, and 2 are needed; lower it or check the maps"
         )
     return np.array(found, dtype=np.int64)
 

@@ -130,6 +130,8 @@ class TrainBasnet(Section):
     `encoder` is `resnet34` (BAS-Net's own; at width 64 from the starting weights, if they are a ResNet-34's) or `start`
     (the starting backbone). Its pretrained part learns at `encoder_rate_factor` times the learning rate. `weights` is
     empty, or the path of the authors' released network, with sha256, to begin with; with 0 epochs it is used as it is.
+    `targets_from` is the file below data/ that it learns from; `targets` are its maps (`soft`) or their pixels above
+    `target_threshold` (`binary`).
     """
 
     width: Annotated[int, Field(ge=4)]
@@ -137,6 +139,8 @@ class TrainBasnet(Section):
     encoder_rate_factor: Positive
     weights: str
     sha256: str
+    targets_from: Literal["pseudolabels/fused", "labels/proposal"]
+    targets: Literal["binary", "soft"]
     size: Annotated[int, Field(ge=32)]
     crop: Annotated[int, Field(ge=32)]
     batch: Annotated[int, Field(ge=2)]
@@ -145,6 +149,11 @@ class TrainBasnet(Section):
     target_threshold: Fraction
 
     _crop_fits = no_larger("crop", "size")
+
+    @property
+    def unsupervised(self) -> bool:
+        """Whether no label teaches the network: the released weights were trained on masks."""
+        return self.targets_from == "pseudolabels/fused" and not self.weights
 
     @model_validator(mode="after")
     def _weights_fit(self) -> "TrainBasnet":

@@ -16,6 +16,7 @@ from pipeline.params import TrainBasnet
 
 def settings(**changes: float | str) -> TrainBasnet:
     fields = {"width": 4, "encoder": "resnet34", "encoder_rate_factor": 1.0, "size": 40, "crop": 32, "batch": 4}
+    fields |= {"targets_from": "pseudolabels/fused", "targets": "binary"}
     fields |= {"weights": "", "sha256": "", "epochs": 1, "learning_rate": 1e-3, "target_threshold": 0.5}
     return TrainBasnet.model_validate(fields | changes)
 
@@ -37,14 +38,22 @@ def test_targets_are_binary_at_the_threshold(disc_maps: Path):
     assert float(target.mean()) == pytest.approx(np.pi * 81 / (40 * 48), rel=0.1)
 
 
-def test_images_without_an_object_are_left_out(tmp_path: Path):
+def test_soft_targets_are_the_maps_themselves(disc_maps: Path):
+    maps = MapSet(disc_maps)
+    target = target_of(maps, 0, settings(targets="soft"))
+    assert torch.equal(target, maps.squared(0, 40))
+    assert float(target.min()) == pytest.approx(0.1, abs=0.01)
+
+
+@pytest.mark.parametrize("targets", ["binary", "soft"])
+def test_images_without_an_object_are_left_out(tmp_path: Path, targets: str):
     maps = some_maps(tmp_path / "maps.h5", [0.9, 0.4, 0.6, 0.0])
-    assert with_object(maps, settings()).tolist() == [0, 2]
+    assert with_object(maps, settings(targets=targets)).tolist() == [0, 2]
 
 
 def test_too_few_objects_are_refused_with_the_threshold(tmp_path: Path):
     maps = some_maps(tmp_path / "maps.h5", [0.9, 0.4, 0.0])
-    with pytest.raises(InputError, match=r"1 of 3 pseudo-labels exceed train_basnet.target_threshold 0\.5"):
+    with pytest.raises(InputError, match=r"1 of 3 maps exceed train_basnet.target_threshold 0\.5"):
         with_object(maps, settings())
 
 
