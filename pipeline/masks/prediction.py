@@ -36,12 +36,11 @@ def predict(network: BasNet, images: ImageSet, settings: PredictSaliency) -> Ite
 def provenance(model: Path, config: Mapping[str, Any], settings: PredictSaliency) -> dict[str, object]:
     """Where the maps of the network in the file `model` come from, for their metadata.
 
-    `supervision` tells whether it learned from pseudo-labels or from ground truth (`targets` in its `config`).
+    Its `config` tells whether it learned from pseudo-labels or from ground truth.
     """
-    unsupervised = config.get("targets", "pseudolabels") == "pseudolabels"
     return {
         "estimator": "basnet",
-        "supervision": "unsupervised" if unsupervised else "supervised",
+        "supervision": config["supervision"],
         "weights": hashlib.sha256(model.read_bytes()).hexdigest(),
         **settings.model_dump(include={"size", "stretch"}),
     }
