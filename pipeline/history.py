@@ -18,6 +18,14 @@ class History:
             raise ValueError(f"columns {sorted(row)} differ from {sorted(self.rows[0])}")
         self.rows.append(row)
 
+    def state_dict(self) -> list[dict[str, float | int]]:
+        """The rows."""
+        return self.rows
+
+    def load_state_dict(self, rows: list[dict[str, float | int]]) -> None:
+        """Have these rows instead."""
+        self.rows = rows
+
     def write_csv(self, path: Path) -> None:
         """Write the rows with 6 significant digits, so that the file is the same wherever it is made."""
         with path.open("w", newline="") as file:

@@ -4,11 +4,13 @@ These come from the environment, never from tracked parameters:
 
 - `MASKCONTRAST_DEVICE`: `cpu`, `cuda` or `cuda:1`; by default the first GPU where there is one;
 - `MASKCONTRAST_WORKERS`: loader processes beside the main one; 0 by default on a machine of up to 4 cores.
-  The same number of processes computes single images; one per core by default.
+  The same number of processes computes single images; one per core by default;
+- `MASKCONTRAST_CHECKPOINT_SECONDS`: the least time between two checkpoints within an epoch; 60 by default.
 """
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -55,9 +57,10 @@ def device() -> "torch.device":
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     wanted = os.environ.get("MASKCONTRAST_DEVICE")
-    if not wanted:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     gpus = torch.cuda.device_count()
+    if not wanted:
+        # Of the processes that torchrun starts on a machine, each has a GPU of its own as far as they go round.
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % gpus) if gpus else torch.device("cpu")
     if wanted not in ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]:
         raise InputError(
             f"MASKCONTRAST_DEVICE is {wanted!r} with {gpus} GPUs found; set it to cpu, cuda or one GPU as in cuda:0"
@@ -81,6 +84,14 @@ def _wanted_workers() -> int | None:
     if not (wanted.isascii() and wanted.isdecimal()):
         raise InputError(f"MASKCONTRAST_WORKERS is {wanted!r}; set it to a number of processes, 0 or more")
     return int(wanted)
+
+
+def checkpoint_seconds() -> float:
+    """`MASKCONTRAST_CHECKPOINT_SECONDS`, else 60; InputError when it is no number from 0 up."""
+    wanted = os.environ.get("MASKCONTRAST_CHECKPOINT_SECONDS") or "60"
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", wanted):
+        raise InputError(f"MASKCONTRAST_CHECKPOINT_SECONDS is {wanted!r}; set it to a number of seconds, 0 or more")
+    return float(wanted)
 
 
 @contextmanager

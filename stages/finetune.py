@@ -14,6 +14,7 @@ from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.metrics.confusion import class_iou, mean_iou
 from pipeline.params import load
 from pipeline.runtime import log, run_stage
+from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import finetune, initial_network, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
@@ -39,13 +40,15 @@ def main(
     )
     seed = derive_seed(params.base.seed, "finetune", split)
     network = initial_network(init, weights, params.pretrain.encoder, seed)
-    segmenter, history = finetune(network, train, section, getattr(section, init), seed)
-    confusion = score_segmenter(segmenter, test, section.batch)
-    miou = 100 * mean_iou(confusion)
-    facts = {"fraction": fraction, "split": split, "init": init, "images": len(train), "iterations": section.iterations}
-    write_results(out, {**facts, "miou": miou}, history)
-    table = {"class": label_set.classes, "iou": 100 * class_iou(confusion)}
-    pd.DataFrame(table).to_csv(out / "iou_per_class.csv", index=False)
+    decisive = (section, params.pretrain.encoder, seed, fraction, init)
+    with scratch_area(f"finetune@{out.name}", [images, labels, weights], *decisive) as scratch:
+        segmenter, history = finetune(network, train, section, getattr(section, init), seed, scratch)
+        confusion = score_segmenter(segmenter, test, section.batch)
+        miou = 100 * mean_iou(confusion)
+        facts = {"fraction": fraction, "split": split, "init": init, "images": len(train)}
+        write_results(out, {**facts, "iterations": section.iterations, "miou": miou}, history)
+        table = {"class": label_set.classes, "iou": 100 * class_iou(confusion)}
+        pd.DataFrame(table).to_csv(out / "iou_per_class.csv", index=False)
     log.info("fine-tuned %s on %d images, mIoU %.1f", init, len(train), miou)
 
 

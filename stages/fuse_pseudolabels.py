@@ -8,6 +8,7 @@ from pipeline.params import load
 from pipeline.pseudolabels.fusion import fuse
 from pipeline.pseudolabels.maps import square_images, square_maps, write_maps
 from pipeline.runtime import log, run_stage
+from pipeline.scratch import scratch_area
 
 
 def main(
@@ -20,14 +21,16 @@ def main(
     map_sets = [MapSet(refined / f"{prior}.h5") for prior in priors]
     for map_set in map_sets:
         image_set.require_ids(map_set)
-    squares, unseen = (square_images(each, settings.size) for each in (image_set, benchmark_set))
-    targets = [square_maps(map_set, settings.size) for map_set in map_sets]
-    history = History()
-    fused, scored = fuse(squares, unseen, targets, weights, settings, loaded.base.seed, history)
-    count = write_maps(out, image_set, fused)
-    benchmark_count = write_maps(benchmark_out, benchmark_set, scored)
-    summary = {"images": count, "priors": list(priors), "fused_mean": round(float(fused.mean()), 6)}
-    write_results(results, summary, history)
+    history, seed = History(), loaded.base.seed
+    files = [images, benchmark, weights, *(map_set.path for map_set in map_sets)]
+    with scratch_area("fuse_pseudolabels", files, settings, seed) as scratch:
+        squares, unseen = (square_images(each, settings.size, scratch) for each in (image_set, benchmark_set))
+        targets = [square_maps(map_set, settings.size, scratch) for map_set in map_sets]
+        fused, scored = fuse(squares, unseen, targets, weights, settings, seed, history, scratch)
+        count = write_maps(out, image_set, fused)
+        benchmark_count = write_maps(benchmark_out, benchmark_set, scored)
+        summary = {"images": count, "priors": list(priors), "fused_mean": round(float(fused.mean()), 6)}
+        write_results(results, summary, history)
     log.info("fused %s: pseudo-labels of %d images, and of %d benchmark images", priors, count, benchmark_count)
 
 

@@ -8,16 +8,17 @@ from pipeline.history import write_results
 from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore
 from pipeline.runtime import device, log, run_stage
+from pipeline.scratch import scratch_area
 
 
 def main(images: Path, masks: Path, start: Path, out: Path, results: Path) -> None:
     """Pretrain the encoder on IMAGES and their MASKS from the START weights; OUT is the network, RESULTS its losses."""
-    settings = params.load()
-    encoder, summary, history = pretrain(
-        ImageSet(images), MaskStore(masks), start, settings.pretrain, settings.base.seed, device()
-    )
-    encoder.save(out)
-    write_results(results, summary, history)
+    settings, seed = params.load().pretrain, params.load().base.seed
+    image_set, mask_set = ImageSet(images), MaskStore(masks)
+    with scratch_area("pretrain", [images, masks, start], settings, seed) as scratch:
+        encoder, summary, history = pretrain(image_set, mask_set, start, settings, seed, device(), scratch)
+        encoder.save(out)
+        write_results(results, summary, history)
     log.info("pretrained on %(used)d images (%(without_mask)d without a mask), loss %(loss).3f", summary)
 
 

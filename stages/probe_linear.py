@@ -16,6 +16,7 @@ from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import load
 from pipeline.runtime import log, run_stage
+from pipeline.scratch import scratch_area
 from pipeline.segmentation.linear_head import Probe, mean_and_spread, probe
 
 
@@ -24,10 +25,13 @@ def main(images: Path, labels: Path, start: Path, maskcontrast: Path, out: Path)
     section, stride = load().probe_linear, load().pretrain.encoder.output_stride
     image_set, label_set = ImageSet(images), LabelSet(labels)
     networks = {"maskcontrast": load_deeplab(maskcontrast), "start": load_backbone(start, stride)}
-    probes = {init: probe(network, image_set, label_set, section) for init, network in networks.items()}
-    summary = {init: mean_and_spread(found) for init, found in probes.items()}
-    write_results(out, summary)
-    write_tables(out, probes, np.array(label_set.classes))
+    with scratch_area("probe_linear", [images, labels, start, maskcontrast], section, stride) as scratch:
+        probes: dict[str, list[Probe]] = {}
+        for init, network in networks.items():
+            probes[init] = probe(network, image_set, label_set, section, scratch.inner(init))
+        summary = {init: mean_and_spread(found) for init, found in probes.items()}
+        write_results(out, summary)
+        write_tables(out, probes, np.array(label_set.classes))
     log.info(
         "probed with %d images, mIoU %.1f", len(image_set.split(section.train)), summary["maskcontrast"]["miou_mean"]
     )

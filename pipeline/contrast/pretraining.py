@@ -21,7 +21,9 @@ from pipeline.images.view_pairs import ViewPairs
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
 from pipeline.runtime import workers
+from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly, warmup
 
@@ -65,7 +67,13 @@ class MaskContrast(nn.Module):
 
 
 def pretrain(
-    images: ImageSet, masks: MaskStore, start: Path, settings: Pretrain, seed: int, device: torch.device
+    images: ImageSet,
+    masks: MaskStore,
+    start: Path,
+    settings: Pretrain,
+    seed: int,
+    device: torch.device,
+    scratch: Scratch = IN_MEMORY,
 ) -> tuple[Encoder, dict[str, object], History]:
     """Train on the images of `settings.split` that have a mask; the query encoder, a summary, and the epochs' losses.
 
@@ -85,17 +93,27 @@ def pretrain(
     encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
     model = MaskContrast(encoder, settings, seed).to(device).train()
     seed_torch(seed, "dropout")
-    history = _train(model, ViewPairs(images, masks, indices, settings.views, seed), settings, seed, device)
+    views = ViewPairs(images, masks, indices, settings.views, seed)
+    history = _train(model, views, settings, seed, device, Checkpoint(scratch, model=model))
     summary = {"images": len(split), "used": len(indices), "without_mask": len(split) - len(indices)}
     return encoder, {**summary, **history.rows[-1]}, history
 
 
-def _train(model: MaskContrast, views: ViewPairs, settings: Pretrain, seed: int, device: torch.device) -> History:
-    def batches(epoch: int) -> DataLoader:
+def _train(
+    model: MaskContrast,
+    views: ViewPairs,
+    settings: Pretrain,
+    seed: int,
+    device: torch.device,
+    checkpoint: Checkpoint,
+) -> History:
+    def batches(epoch: int) -> list[list[int]]:
         views.set_epoch(epoch)
         order = generator(seed, "order", epoch)
         # A small last batch would have other negatives and batch statistics than the rest.
-        chosen = shuffled_batches(np.arange(len(views)), settings.batch, order, keep_last=len(views) < settings.batch)
+        return shuffled_batches(np.arange(len(views)), settings.batch, order, keep_last=len(views) < settings.batch)
+
+    def load(chosen: Sequence[list[int]]) -> DataLoader:
         return DataLoader(views, batch_sampler=chosen, num_workers=workers(), pin_memory=device.type == "cuda")
 
     def step(batch: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -110,7 +128,8 @@ def _train(model: MaskContrast, views: ViewPairs, settings: Pretrain, seed: int,
 
     history = History()
     optimizer = _optimizer(model.query, settings)
-    for _ in train_epochs(batches, step, optimizer, settings.epochs, history, "pretrain", schedule):
+    epochs = settings.epochs
+    for _ in train_epochs(batches, step, optimizer, epochs, history, "pretrain", schedule, load, checkpoint):
         pass
     return history
 

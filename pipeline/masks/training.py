@@ -1,5 +1,6 @@
 """Training of BAS-Net on saliency maps (Qin et al., CVPR 2019, section 4.2; MaskContrast, section 3.1)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from pipeline.masks.loss import hybrid_loss
 from pipeline.params import TrainBasnet
 from pipeline.progress import track
 from pipeline.runtime import device, workers
+from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly
 
@@ -78,6 +81,7 @@ def train(
     settings: TrainBasnet,
     seed: int,
     history: History,
+    scratch: Scratch = IN_MEMORY,
 ) -> None:
     """Train `network` on the images `indices`, with Adam.
 
@@ -88,17 +92,24 @@ def train(
     network.to(device()).train()
     crops = Crops(images, maps, settings, seed)
 
-    def batches(epoch: int) -> DataLoader:
-        keys = epoch_batches(indices, settings.batch, seed, epoch)
-        return DataLoader(crops, batch_sampler=keys, num_workers=workers())
+    def batches(epoch: int) -> list[list[tuple[int, int]]]:
+        return epoch_batches(indices, settings.batch, seed, epoch)
+
+    def load(chosen: Sequence[list[tuple[int, int]]]) -> DataLoader:
+        return DataLoader(crops, batch_sampler=chosen, num_workers=workers())
 
     def step(batch: list[Tensor]) -> dict[str, Tensor]:
         pixels, targets = (tensor.to(device()) for tensor in batch)
         losses = hybrid_loss(network(pixels), targets)
         return {"loss": losses.sum(), "refined": losses[0]}
 
+    def schedule(progress: float, _: int) -> float:
+        return poly(progress)
+
     optimizer = torch.optim.Adam(parameter_groups(network, settings))
-    for _ in train_epochs(batches, step, optimizer, settings.epochs, history, "BAS-Net", lambda done, _: poly(done)):
+    checkpoint = Checkpoint(scratch, network=network)
+    epochs = settings.epochs
+    for _ in train_epochs(batches, step, optimizer, epochs, history, "BAS-Net", schedule, load, checkpoint):
         pass
 
 

@@ -10,6 +10,7 @@ from pipeline.history import History
 from pipeline.params import FusePseudolabels
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
+from pipeline.scratch import IN_MEMORY, Scratch
 
 THRESHOLD = 0.5
 
@@ -22,18 +23,19 @@ def fuse(
     settings: FusePseudolabels,
     seed: int,
     history: History,
+    scratch: Scratch = IN_MEMORY,
 ) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "m s s"]]:
     """Pseudo-labels in [0, 1] of the training images and of `unseen` ones.
 
     The maps are not averaged: each is a target of its own, and the network minimises the mean of the losses.
     """
     network = fresh_network(weights, settings, seed, "fusion")
-    inputs = network.inputs(images, settings.batch)
+    inputs = network.inputs(images, settings.batch, scratch)
     targets = [SoftTargets(maps, THRESHOLD) for maps in refined]
-    for _ in train(network, inputs, targets, settings, seed, "fusion", history):
+    for _ in train(network, inputs, targets, settings, seed, "fusion", history, scratch):
         pass
-    fused = predict(network, inputs, settings.batch)
-    scored = predict(network, network.inputs(unseen, settings.batch), settings.batch)
+    fused = predict(network, inputs, settings.batch, scratch)
+    scored = predict(network, network.inputs(unseen, settings.batch, scratch), settings.batch, scratch)
     if settings.crf_output:
-        return sharpen(images, fused, settings.crf), sharpen(unseen, scored, settings.crf)
+        return sharpen(images, fused, settings.crf, scratch), sharpen(unseen, scored, settings.crf, scratch)
     return fused, scored

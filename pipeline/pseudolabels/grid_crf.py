@@ -13,6 +13,7 @@ from pipeline.params import Crf
 from pipeline.progress import track
 from pipeline.pseudolabels.guided_upsampling import guided_upsample
 from pipeline.runtime import device
+from pipeline.scratch import IN_MEMORY, Scratch
 
 REFERENCE_SIDE = 432  # the sigmas are given in pixels of an image with this longest side
 CERTAINTY = 1e-5  # probabilities stay this far from 0 and 1
@@ -21,7 +22,7 @@ FARTHEST = -80.0  # exponents below give subnormal numbers, which take a process
 
 
 def sharpen_on_grid(
-    images: UInt8[Tensor, "n 3 h w"], saliency: Float[Tensor, "n h w"], settings: Crf
+    images: UInt8[Tensor, "n 3 h w"], saliency: Float[Tensor, "n h w"], settings: Crf, scratch: Scratch = IN_MEMORY
 ) -> Float[Tensor, "n h w"]:
     """Saliency in [0, 1] after the CRF has moved its borders to those of the RGB images (0..255).
 
@@ -32,7 +33,7 @@ def sharpen_on_grid(
     factor = min(1.0, settings.grid / max(height, width))
     grid = (max(1, round(height * factor)), max(1, round(width * factor)))
     chunk = max(1, KERNEL_ELEMENTS // (grid[0] * grid[1]) ** 2)
-    sharpened = torch.empty_like(saliency)
+    sharpened = scratch.tensor(saliency.shape, saliency.dtype)
     for start in track(range(0, len(saliency), chunk), "CRF", unit="batch"):
         part = slice(start, start + chunk)
         colours, probabilities = images[part].to(device()).float(), saliency[part].to(device())

@@ -13,17 +13,18 @@ from pipeline.params import Crf
 from pipeline.progress import track
 from pipeline.pseudolabels.grid_crf import CERTAINTY, REFERENCE_SIDE
 from pipeline.runtime import process_pool
+from pipeline.scratch import IN_MEMORY, Scratch
 
 
 def sharpen_on_lattice(
-    images: UInt8[Tensor, "n 3 h w"], saliency: Float[Tensor, "n h w"], settings: Crf
+    images: UInt8[Tensor, "n 3 h w"], saliency: Float[Tensor, "n h w"], settings: Crf, scratch: Scratch = IN_MEMORY
 ) -> Float[Tensor, "n h w"]:
     """What `sharpen_on_grid` approximates: the same energy at full resolution, `settings.grid` left aside.
 
     Raises InputError when pydensecrf is not installed.
     """
     _dense_crf()  # if it is missing, that is said once and here, not by every process
-    sharpened = torch.empty_like(saliency)
+    sharpened = scratch.tensor(saliency.shape, saliency.dtype)
     colours = images.permute(0, 2, 3, 1).numpy()
     with process_pool(__name__) as pool:
         maps = pool.map(partial(sharpen_image, settings=settings), colours, saliency.numpy(), chunksize=4)

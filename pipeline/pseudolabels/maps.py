@@ -1,4 +1,4 @@
-"""Images and maps as small squares in memory, and maps back to the size of their images in a packed file."""
+"""Images and maps as small squares, and maps back to the size of their images in a packed file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +12,19 @@ from pipeline.images.datasets import ImageSet, MapSet, original_sizes
 from pipeline.networks.upsampling import upsample
 from pipeline.packed import write_packed
 from pipeline.progress import track
+from pipeline.scratch import IN_MEMORY, Scratch
 
 
-def square_images(images: ImageSet, size: int) -> UInt8[Tensor, "n 3 s s"]:
+def square_images(images: ImageSet, size: int, scratch: Scratch = IN_MEMORY) -> UInt8[Tensor, "n 3 s s"]:
     """All images as RGB squares, whatever their aspect."""
-    return torch.stack([to_bytes(images.squared(i, size)) for i in track(range(len(images)), "images")])
+    squares = ([to_bytes(images.squared(i, size))[None]] for i in track(range(len(images)), "images"))
+    return scratch.gather(len(images), squares)[0]
 
 
-def square_maps(maps: MapSet, size: int) -> UInt8[Tensor, "n s s"]:
+def square_maps(maps: MapSet, size: int, scratch: Scratch = IN_MEMORY) -> UInt8[Tensor, "n s s"]:
     """All maps as squares, in 255ths."""
-    return torch.stack([to_bytes(maps.squared(i, size)) for i in track(range(len(maps)), "maps")])
+    squares = ([to_bytes(maps.squared(i, size))[None]] for i in track(range(len(maps)), "maps"))
+    return scratch.gather(len(maps), squares)[0]
 
 
 def to_bytes(values: Float[Tensor, "*shape"]) -> UInt8[Tensor, "*shape"]:

@@ -17,7 +17,9 @@ from pipeline.params import SaliencyNetwork
 from pipeline.progress import track
 from pipeline.pseudolabels.loss import pseudolabel_loss
 from pipeline.runtime import device
+from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
+from pipeline.training.checkpoint import Checkpoint, Stateful
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly
 
@@ -62,15 +64,17 @@ class PseudolabelNetwork(nn.Module):
         self.decoder = Decoder([backbone.channels[i] for i in self.levels], size)
         backbone.requires_grad_(not frozen)
 
-    def inputs(self, images: UInt8[Tensor, "n 3 s s"], batch: int) -> list[Tensor]:
+    def inputs(self, images: UInt8[Tensor, "n 3 s s"], batch: int, scratch: Scratch = IN_MEMORY) -> list[Tensor]:
         """What `forward` reads, for all images: the images, or a frozen backbone's features of them (float16)."""
         if not self.frozen:
             return [images]
         self.backbone.eval()
-        with torch.inference_mode():
-            parts = track(images.split(batch), "features", unit="batch")
-            features = [[each.half().cpu() for each in self._features(part.to(device()))] for part in parts]
-        return [torch.cat(maps) for maps in zip(*features, strict=True)]
+        parts = track(images.split(batch), "features", unit="batch")
+        return scratch.gather(len(images), map(self._kept_features, parts))
+
+    @torch.inference_mode()
+    def _kept_features(self, images: UInt8[Tensor, "b 3 s s"]) -> list[Tensor]:
+        return [each.half().cpu() for each in self._features(images.to(device()))]
 
     def forward(self, *inputs: Tensor) -> Float[Tensor, "b s s"]:
         """Saliency logits of a batch of `inputs`."""
@@ -90,11 +94,14 @@ def fresh_network(weights: Path, settings: SaliencyNetwork, seed: int, *purpose:
 
 
 @torch.inference_mode()
-def predict(network: PseudolabelNetwork, inputs: list[Tensor], batch: int) -> Float[Tensor, "n s s"]:
+def predict(
+    network: PseudolabelNetwork, inputs: list[Tensor], batch: int, scratch: Scratch = IN_MEMORY
+) -> Float[Tensor, "n s s"]:
     """Saliency in [0, 1] of all images, in evaluation mode."""
     network.eval()
     parts = zip(*(each.split(batch) for each in inputs), strict=True)
-    return torch.cat([network(*(each.to(device()) for each in part)).sigmoid().cpu() for part in parts])
+    predicted = ([network(*(each.to(device()) for each in part)).sigmoid().cpu()] for part in parts)
+    return scratch.gather(len(inputs[0]), predicted)[0]
 
 
 @dataclass(frozen=True)
@@ -118,13 +125,16 @@ def train(
     seed: int,
     purpose: str,
     history: History,
-) -> Iterator[Float[Tensor, "n s s"]]:
+    scratch: Scratch = IN_MEMORY,
+    **kept: Stateful,
+) -> Iterator[tuple[int, Float[Tensor, "n s s"]]]:
     """Train on the mean of the losses against all `targets`; `purpose` names the random order and the progress bar.
 
-    Yields after every epoch each image's saliency as it was computed during that epoch; the next one overwrites it.
+    Yields after every epoch its index, and each image's saliency as it was computed during that epoch; the next one
+    overwrites it. What the caller changes then is `kept` over interruptions together with the network.
     """
     images, side = targets[0].maps.shape[:2]
-    saliency = torch.empty(images, side, side)
+    saliency = scratch.tensor((images, side, side), torch.float32, "saliency")
 
     def step(chosen: list[int]) -> dict[str, Tensor]:
         batch = network(*(each[chosen].to(device()) for each in inputs)).sigmoid()
@@ -138,8 +148,8 @@ def train(
     network.train()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=settings.learning_rate)
-    epochs = train_epochs(
-        batches, step, optimizer, settings.epochs, history, purpose, lambda progress, _: poly(progress)
-    )
-    for _ in epochs:
-        yield saliency
+    checkpoint, epochs = Checkpoint(scratch, network=network, **kept), settings.epochs
+    for epoch in train_epochs(
+        batches, step, optimizer, epochs, history, purpose, lambda done, _: poly(done), checkpoint=checkpoint
+    ):
+        yield epoch, saliency

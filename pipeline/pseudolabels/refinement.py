@@ -5,7 +5,7 @@ it learns from. The pseudo-labels are the moving average of these predictions ov
 every further round they teach a fresh network.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -18,31 +18,45 @@ from pipeline.params import RefinePseudolabels
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.maps import to_bytes
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, train
+from pipeline.scratch import IN_MEMORY, Scratch
 
 # Refined maps are probabilities; a prior is not, and its threshold follows from its mean.
 REFINED_THRESHOLD = 0.5
 
 
 class MovingAverage:
-    """Exponential moving average that starts at zero: `sum <- decay * sum + (1 - decay) * value`."""
+    """Exponential moving average `decay * average + (1 - decay) * value`, freed of the zero it would start at.
 
-    def __init__(self, decay: float) -> None:
-        self.decay, self.updates, self.sum = decay, 0, torch.zeros(())
+    It is written into two tensors by turns, so that an update that was interrupted leaves the one before it whole.
+    """
+
+    def __init__(self, decay: float, shape: Sequence[int], scratch: Scratch = IN_MEMORY) -> None:
+        self.decay, self.updates = decay, 0
+        self._turns = [scratch.tensor(shape, torch.float32, f"average{turn}") for turn in range(2)]
 
     def update(self, values: Float[Tensor, "n s s"]) -> None:
         """Take in one more value."""
-        self.sum = self.decay * self.sum + (1 - self.decay) * values
+        before = self.value
         self.updates += 1
+        torch.lerp(before, values, (1 - self.decay) / (1 - self.decay**self.updates), out=self.value)
 
     @property
     def value(self) -> Float[Tensor, "n s s"]:
-        """The average so far, freed of the zero it started at."""
-        return self.sum / (1 - self.decay**self.updates)
+        """The average so far."""
+        return self._turns[self.updates % 2]
+
+    def state_dict(self) -> dict[str, int]:
+        """The number of updates; the tensors are kept by the scratch area."""
+        return {"updates": self.updates}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Stand where so many updates had led."""
+        self.updates = state["updates"]
 
 
 def prior_threshold(prior: UInt8[Tensor, "n s s"], factor: float) -> float:
     """`factor` times the mean over all maps, in [0, 1]; InputError when no pixel of any map lies above it."""
-    threshold = factor * float(prior.float().mean()) / 255
+    threshold = factor * float(prior.numpy().mean()) / 255
     if float(prior.max()) / 255 <= threshold:
         raise InputError(
             f"no pixel of the prior maps is above {threshold:.3f}, {factor} times their mean; look at the maps that "
@@ -58,26 +72,37 @@ def refine(
     settings: RefinePseudolabels,
     seed: int,
     history: History,
+    scratch: Scratch = IN_MEMORY,
 ) -> Float[Tensor, "n s s"]:
-    """Pseudo-labels in [0, 1] of all images, from `settings.rounds` rounds of self-training on the prior's maps."""
-    inputs = fresh_network(weights, settings, seed).inputs(images, settings.batch)
-    targets, refined = SoftTargets(prior, prior_threshold(prior, settings.threshold_factor)), prior.float() / 255
+    """Pseudo-labels in [0, 1] of all images, from `settings.rounds` rounds of self-training on the prior's maps.
+
+    After an interruption, rounds that were over pass at once and the one that was not goes on from `scratch`.
+    """
+    inputs = fresh_network(weights, settings, seed).inputs(images, settings.batch, scratch)
+    targets, refined = SoftTargets(prior, prior_threshold(prior, settings.threshold_factor)), prior
     for number in range(1, settings.rounds + 1):
         network, log = fresh_network(weights, settings, seed, "refinement", number), History()
-        predictions = train(network, inputs, [targets], settings, seed, f"round {number}", log)
-        refined = average_predictions(predictions, images, settings)
-        targets = SoftTargets(to_bytes(refined), REFINED_THRESHOLD)
+        purpose = f"round {number}"
+        inner = scratch.inner(purpose)
+        average = MovingAverage(settings.moving_average, prior.shape, inner)
+        predictions = train(network, inputs, [targets], settings, seed, purpose, log, inner, average=average)
+        refined = average_predictions(predictions, average, images, settings, scratch)
+        parts = ([to_bytes(part)] for part in refined.split(settings.batch))
+        targets = SoftTargets(scratch.gather(len(refined), parts)[0], REFINED_THRESHOLD)
         for row in log.rows:
             history.add(round=number, **row)
     return refined
 
 
 def average_predictions(
-    predictions: Iterable[Float[Tensor, "n s s"]], images: UInt8[Tensor, "n 3 s s"], settings: RefinePseudolabels
+    predictions: Iterable[tuple[int, Float[Tensor, "n s s"]]],
+    average: MovingAverage,
+    images: UInt8[Tensor, "n 3 s s"],
+    settings: RefinePseudolabels,
+    scratch: Scratch = IN_MEMORY,
 ) -> Float[Tensor, "n s s"]:
     """Moving average of the last `averaged_epochs` of the epochs' predictions, each sharpened by the CRF."""
-    average = MovingAverage(settings.moving_average)
-    for epoch, saliency in enumerate(predictions):
+    for epoch, saliency in predictions:
         if epoch >= settings.epochs - settings.averaged_epochs:
-            average.update(sharpen(images, saliency, settings.crf))
+            average.update(sharpen(images, saliency, settings.crf, scratch))
     return average.value

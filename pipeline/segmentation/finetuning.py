@@ -1,6 +1,7 @@
 """Semi-supervised fine-tuning: the whole network and a new classifier on few labelled images (paper section 4.6)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,9 +19,11 @@ from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.params import Encoder, Finetune, FinetuneRates
 from pipeline.progress import track
 from pipeline.runtime import device, workers
+from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.label_batches import LabelledSquares, square_pair
 from pipeline.segmentation.pixel_classifier import pixel_classifier, pixel_cross_entropy, score
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly
 
@@ -125,7 +128,12 @@ def freeze_batchnorm(network: nn.Module) -> None:
 
 
 def finetune(
-    network: DeepLab, squares: LabelledSquares, section: Finetune, rates: FinetuneRates, seed: int
+    network: DeepLab,
+    squares: LabelledSquares,
+    section: Finetune,
+    rates: FinetuneRates,
+    seed: int,
+    scratch: Scratch = IN_MEMORY,
 ) -> tuple[Segmenter, History]:
     """Train for `iterations` batches with SGD, momentum 0.9 and poly decay; the history has the loss of ten stretches.
 
@@ -140,9 +148,11 @@ def finetune(
     views, stretches = AugmentedSquares(squares, seed), min(STRETCHES, section.iterations)
     ends = [section.iterations * (stretch + 1) // stretches for stretch in range(stretches)]
 
-    def batches(stretch: int) -> DataLoader:
-        begin = ends[stretch - 1] if stretch else 0
-        return DataLoader(views, batch_sampler=draws[begin : ends[stretch]], num_workers=workers())
+    def batches(stretch: int) -> list[list[Draw]]:
+        return draws[ends[stretch - 1] if stretch else 0 : ends[stretch]]
+
+    def load(chosen: Sequence[list[Draw]]) -> DataLoader:
+        return DataLoader(views, batch_sampler=chosen, num_workers=workers())
 
     def step(batch: list[Tensor]) -> dict[str, Tensor]:
         views, labels = (tensor.to(device()) for tensor in batch)
@@ -151,9 +161,11 @@ def finetune(
     def decay(_: float, iteration: int) -> float:
         return poly(iteration / section.iterations)
 
-    losses, history = History(), History()
-    for stretch in train_epochs(batches, step, optimizer, stretches, losses, "fine-tuning", decay):
-        history.add(iteration=ends[stretch], loss=losses.rows[-1]["loss"])
+    losses, history, checkpoint = History(), History(), Checkpoint(scratch, segmenter=segmenter)
+    for _ in train_epochs(batches, step, optimizer, stretches, losses, "fine-tuning", decay, load, checkpoint):
+        pass
+    for end, row in zip(ends, losses.rows, strict=True):
+        history.add(iteration=end, loss=row["loss"])
     return segmenter, history
 
 

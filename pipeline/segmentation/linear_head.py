@@ -18,9 +18,11 @@ from pipeline.networks.deeplab import DeepLab
 from pipeline.params import ProbeLinear
 from pipeline.progress import track
 from pipeline.runtime import device, workers
+from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
 from pipeline.segmentation.pixel_classifier import pixel_classifier, pixel_cross_entropy, score
+from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 
 KEPT_BYTES = 1 << 32
@@ -52,7 +54,7 @@ class FrozenFeatures:
             maps[items], labels[items] = self.maps(images).cpu(), truth
         return TensorDataset(maps, labels)
 
-    def batches(self, order: list[list[int]]) -> DataLoader:
+    def batches(self, order: Sequence[list[int]]) -> DataLoader:
         """Batches of items in the given order, each the input of `maps` and square label maps."""
         if self.kept is not None:
             return DataLoader(self.kept, batch_sampler=order)
@@ -98,7 +100,13 @@ class Probe:
     history: History
 
 
-def probe(network: Backbone | DeepLab, images: ImageSet, labels: LabelSet, section: ProbeLinear) -> list[Probe]:
+def probe(
+    network: Backbone | DeepLab,
+    images: ImageSet,
+    labels: LabelSet,
+    section: ProbeLinear,
+    scratch: Scratch = IN_MEMORY,
+) -> list[Probe]:
     """Train a head for every seed on the `train` split's features and score it on the `test` split."""
     train, test = (
         FrozenFeatures(
@@ -111,7 +119,7 @@ def probe(network: Backbone | DeepLab, images: ImageSet, labels: LabelSet, secti
     for seed in section.seeds:
         seed_torch(seed, "linear head")
         head = LinearHead(mean, std, len(labels.classes)).to(device())
-        history = train_head(head, train, section, seed)
+        history = train_head(head, train, section, seed, scratch.inner(f"seed {seed}"))
         logits = (head(test.maps(inputs)) for inputs, _ in test.batches(test.in_order))
         probes.append(Probe(seed, score(logits, test.squares).counts, history))
     return probes
@@ -131,15 +139,17 @@ def channel_moments(features: FrozenFeatures) -> tuple[Float[Tensor, " d"], Floa
     return mean.float(), std.where(std > ROUNDING * power.sqrt(), torch.inf).float()
 
 
-def train_head(head: LinearHead, features: FrozenFeatures, section: ProbeLinear, seed: int) -> History:
+def train_head(
+    head: LinearHead, features: FrozenFeatures, section: ProbeLinear, seed: int, scratch: Scratch
+) -> History:
     """Train with SGD, momentum 0.9 and a rate cut to a tenth at every one of `decay_epochs`; returns the losses."""
     optimizer = torch.optim.SGD(
         head.parameters(), lr=section.learning_rate, momentum=0.9, weight_decay=section.weight_decay
     )
     items, history = np.arange(len(features.squares)), History()
 
-    def batches(epoch: int) -> DataLoader:
-        return features.batches(shuffled_batches(items, section.batch, generator(seed, "linear head", epoch)))
+    def batches(epoch: int) -> list[list[int]]:
+        return shuffled_batches(items, section.batch, generator(seed, "linear head", epoch))
 
     def step(batch: list[Tensor]) -> dict[str, Tensor]:
         inputs, labels = batch
@@ -148,7 +158,10 @@ def train_head(head: LinearHead, features: FrozenFeatures, section: ProbeLinear,
     def decay(_: float, step: int) -> float:
         return step_decay(step // len(features.in_order), section.decay_epochs)
 
-    for _ in train_epochs(batches, step, optimizer, section.epochs, history, "linear head", decay):
+    checkpoint, epochs = Checkpoint(scratch, head=head), section.epochs
+    for _ in train_epochs(
+        batches, step, optimizer, epochs, history, "linear head", decay, features.batches, checkpoint
+    ):
         pass
     return history
 

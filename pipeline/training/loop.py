@@ -1,8 +1,9 @@
 """The one training loop: epochs of steps, a schedule, a progress bar, a history."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sized
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -10,43 +11,84 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.progress import track
+from pipeline.runtime import log
+from pipeline.training.checkpoint import Checkpoint
 
 Batch = TypeVar("Batch")
 
 
-class SizedIterable(Sized, Iterable[Any], Protocol):
-    """What a loader is: it has a length and can be iterated again every epoch."""
+@dataclass
+class Position:
+    """Where a training stands: whole epochs, steps of all epochs, and the scalars of the steps of this epoch."""
+
+    epochs: int = 0
+    steps: int = 0
+    scalars: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    @property
+    def batch(self) -> int:
+        """How many batches of this epoch are done."""
+        return len(next(iter(self.scalars.values()), []))
+
+    def step(self, scalars: dict[str, Tensor]) -> None:
+        """Count a step."""
+        self.steps += 1
+        for name, value in scalars.items():
+            self.scalars.setdefault(name, []).append(value.detach())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position; scalars of many steps as one tensor each."""
+        scalars = {name: _stacked(values) for name, values in self.scalars.items()}
+        return {"epochs": self.epochs, "steps": self.steps, "scalars": scalars}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Stand there instead."""
+        self.epochs, self.steps = state["epochs"], state["steps"]
+        self.scalars = {name: list(values) for name, values in state["scalars"].items()}
 
 
 def train_epochs(
-    batches: Callable[[int], SizedIterable],
+    batches: Callable[[int], Sequence[Any]],
     step: Callable[[Any], dict[str, Tensor]],
     optimizer: torch.optim.Optimizer,
     epochs: int,
     history: History,
     description: str,
     schedule: Callable[[float, int], float],
+    load: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[int]:
     """Train, and yield each epoch's index once it is over; the caller does there what belongs between epochs.
 
-    `batches(epoch)` gives the epoch's batches; `step(batch)` returns named scalars of which `loss` is minimised;
-    `schedule(progress, step)` is the factor on every group's initial learning rate, with progress in [0, 1).
-    The mean of each scalar over the epoch becomes a row of `history`. A scalar that is not finite raises
-    InputError with the epoch and the step once that epoch is over.
+    `batches(epoch)` says what the epoch's batches are and `load` reads such batches; `step(batch)` returns named
+    scalars of which `loss` is minimised; `schedule(progress, step)` is the factor on every group's initial learning
+    rate, with progress in [0, 1). The mean of each scalar over the epoch becomes a row of `history`. A scalar that is
+    not finite raises InputError with the epoch and the step once that epoch is over.
+
+    `checkpoint` holds all that learns and all that the caller changes between epochs; optimizer and history join it.
+    It is saved after every epoch, once the caller is done there, and when due in between. A training that was
+    interrupted goes on from its last batch saved, and epochs that were over then are not yielded again.
     """
     initial = [group["lr"] for group in optimizer.param_groups]
-    done = 0
-    for epoch in range(epochs):
-        loader = batches(epoch)
-        steps: list[dict[str, Tensor]] = []
-        for batch in track(loader, f"{description} {epoch + 1}/{epochs}", total=len(loader), unit="batch"):
-            factor = schedule(done / (epochs * len(loader)), done)
+    checkpoint, at = checkpoint or Checkpoint(), Position()
+    checkpoint.parts.update(optimizer=optimizer, history=history, position=at)
+    if checkpoint.restore():
+        log.info("%s: resumes after epoch %d of %d and %d batches more", description, at.epochs, epochs, at.batch)
+    for epoch in range(at.epochs, epochs):
+        chosen = batches(epoch)
+        # A loader draws a number for itself when it starts; that of an epoch which goes on has done so already.
+        with torch.random.fork_rng(devices=[], enabled=at.batch > 0):
+            left = iter(load(chosen[at.batch :]))
+        for batch in track(left, f"{description} {epoch + 1}/{epochs}", len(chosen) - at.batch, "batch"):
+            factor = schedule(at.steps / (epochs * len(chosen)), at.steps)
             for group, rate in zip(optimizer.param_groups, initial, strict=True):
                 group["lr"] = rate * factor
-            steps.append(_update(step, batch, optimizer))
-            done += 1
-        history.add(epoch=epoch + 1, **_means(steps, f"{description}, epoch {epoch + 1}"))
+            at.step(_update(step, batch, optimizer))
+            checkpoint.save_when_due()
+        history.add(epoch=epoch + 1, **_means(at.scalars, f"{description}, epoch {epoch + 1}"))
+        at.epochs, at.scalars = epoch + 1, {}
         yield epoch
+        checkpoint.save()
 
 
 def _update(
@@ -56,17 +98,22 @@ def _update(
     scalars = step(batch)
     scalars["loss"].backward()
     optimizer.step()
-    return {name: value.detach() for name, value in scalars.items()}
+    return scalars
 
 
-def _means(steps: list[dict[str, Tensor]], where: str) -> dict[str, float]:
+def _means(steps: dict[str, list[Tensor]], where: str) -> dict[str, float]:
     """The mean of each scalar over an epoch's steps; InputError for the first one that is not finite."""
     means = {}
-    for name in steps[0] if steps else ():
+    for name, scalars in steps.items():
         # Only now, since a look at a step's value would have kept the GPU from running ahead.
-        values = torch.stack([scalars[name] for scalars in steps]).cpu()
+        values = _stacked(scalars)
         for number, value in enumerate(values.tolist(), 1):
             if not math.isfinite(value):
                 raise InputError(f"{where}, step {number}: {name} is {value}; lower the learning rate")
-        means[name] = float(sum(values)) / len(steps)
+        means[name] = float(sum(values)) / len(scalars)
     return means
+
+
+def _stacked(scalars: list[Tensor]) -> Tensor:
+    # After an interruption the first ones lie in memory and the others on the GPU.
+    return torch.stack([value.cpu() for value in scalars])

@@ -16,7 +16,9 @@ from pipeline.images.codecs import encode_png
 from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.packed import write_packed
+from pipeline.scratch import IN_MEMORY, Scratch
 from tests.conftest import disc
+from tests.interruptions import until_done
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def settings(encoder_settings: params.Encoder) -> params.Pretrain:
 
 
 def trained(
-    images: Path, masks: Path, start: Path, settings: params.Pretrain, seed: int = 0
+    images: Path, masks: Path, start: Path, settings: params.Pretrain, seed: int = 0, scratch: Scratch = IN_MEMORY
 ) -> tuple[Encoder, dict[str, object], History]:
-    return pretrain(ImageSet(images), MaskStore(masks), start, settings, seed, torch.device("cpu"))
+    return pretrain(ImageSet(images), MaskStore(masks), start, settings, seed, torch.device("cpu"), scratch)
 
 
 def views(count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,3 +153,23 @@ def test_gradient_of_a_step_reaches_the_query_and_not_the_key(start: Path, setti
     model(*views(2), *views(2))["loss"].backward()
     assert all(parameter.grad is not None for parameter in model.query.parameters())
     assert all(parameter.grad is None for parameter in model.key.parameters())
+
+
+def test_stopped_at_any_step_it_ends_with_the_same_bytes(
+    disc_images: Path,
+    disc_masks: Path,
+    start: Path,
+    settings: params.Pretrain,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    # Dropout, momentum and the queue carry over from step to step.
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+
+    def saved(scratch: Scratch) -> tuple[bytes, list[dict]]:
+        encoder, _, history = trained(disc_images, disc_masks, start, settings, 0, scratch)
+        encoder.save(tmp_path / "encoder.pt")
+        return (tmp_path / "encoder.pt").read_bytes(), history.rows
+
+    whole = saved(IN_MEMORY)
+    assert until_done(lambda: saved(Scratch(tmp_path / "area")), 2, monkeypatch) == (whole, 3)

@@ -12,6 +12,8 @@ from pipeline.masks.basnet import BasNet
 from pipeline.masks.training import Crops, epoch_batches, parameter_groups, target_of, train, with_object
 from pipeline.packed import write_packed
 from pipeline.params import TrainBasnet
+from pipeline.scratch import IN_MEMORY, Scratch
+from tests.interruptions import until_done
 
 
 def settings(**changes: float | str) -> TrainBasnet:
@@ -136,3 +138,22 @@ def test_the_encoders_backbone_learns_at_its_share_of_the_rate(disc_images: Path
     moved = {name: not torch.allclose(parameter, before[name]) for name, parameter in network.named_parameters()}
     assert not any(there for name, there in moved.items() if name.startswith("encoder.backbone."))
     assert moved["encoder.stem.0.weight"] and moved["encoder.deeper.0.1.conv1.weight"]
+
+
+def test_stopped_at_any_step_it_ends_with_the_same_network(
+    disc_images: Path, disc_maps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+    images, maps = ImageSet(disc_images), MapSet(disc_maps)
+
+    def trained(scratch: Scratch) -> tuple[dict[str, torch.Tensor], list[dict]]:
+        history = History()
+        network = basnet()
+        train(network, images, maps, np.arange(8), settings(epochs=2), 0, history, scratch)
+        return network.state_dict(), history.rows
+
+    whole = trained(IN_MEMORY)
+    resumed, stops = until_done(lambda: trained(Scratch(tmp_path)), 2, monkeypatch)
+    assert stops == 3
+    assert resumed[1] == whole[1]
+    assert all(map(torch.equal, resumed[0].values(), whole[0].values()))

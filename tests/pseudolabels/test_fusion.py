@@ -1,10 +1,13 @@
 from pathlib import Path
 
+import pytest
 import torch
 
 from pipeline.history import History
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.fusion import fuse
+from pipeline.scratch import IN_MEMORY, Scratch
+from tests.interruptions import until_done
 from tests.pseudolabels.conftest import CRF, FUSE, Discs, cut, mean_error
 
 SHORT = FUSE.model_copy(update={"epochs": 1, "crf_output": False})
@@ -41,3 +44,20 @@ def test_crf_output_is_the_sharpened_prediction(weights: Path, discs: Discs):
     for squares, before, after in zip((images, unseen), plain, crisp, strict=True):
         assert torch.equal(after, sharpen(squares, before, CRF))
         assert not torch.equal(after, before)
+
+
+def test_stopped_at_any_step_it_ends_with_the_same_maps(
+    weights: Path, discs: Discs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+    targets = [prior[:8] for prior in discs.priors]
+    settings = FUSE.model_copy(update={"epochs": 3})
+
+    def fused(scratch: Scratch) -> list[torch.Tensor]:
+        maps = fuse(discs.images[:8], discs.images[8:11], targets, weights, settings, 0, History(), scratch)
+        return [each.clone() for each in maps]
+
+    whole = fused(IN_MEMORY)
+    resumed, stops = until_done(lambda: fused(Scratch(tmp_path)), 2, monkeypatch)
+    assert stops == 5
+    assert all(map(torch.equal, resumed, whole))

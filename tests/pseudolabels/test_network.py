@@ -20,7 +20,7 @@ def train_once(network: PseudolabelNetwork, discs: Discs, **changes: float) -> l
     settings = REFINE.model_copy(update={"epochs": 1, "frozen_backbone": network.frozen, **changes})
     inputs = network.inputs(discs.images[:10], batch=4)
     epochs = train(network, inputs, [SoftTargets(discs.truth[:10], 0.5)], settings, 0, "test", History())
-    return [saliency.clone() for saliency in epochs]
+    return [saliency.clone() for _, saliency in epochs]
 
 
 @pytest.mark.parametrize("size", [32, 48, 52])

@@ -7,12 +7,14 @@ from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.pseudolabels import refinement
 from pipeline.pseudolabels.refinement import MovingAverage, average_predictions, prior_threshold, refine
+from pipeline.scratch import IN_MEMORY, Scratch
+from tests.interruptions import Interrupted, until_done
 from tests.pseudolabels.conftest import REFINE, Discs, cut, mean_error
 
 
 def test_moving_average_equals_its_closed_form():
     values = torch.rand(5, 2, 3, 3)
-    average = MovingAverage(0.7)
+    average = MovingAverage(0.7, (2, 3, 3))
     for value in values:
         average.update(value)
     weight = torch.tensor([0.3 * 0.7**age for age in (4, 3, 2, 1, 0)])
@@ -22,17 +24,18 @@ def test_moving_average_equals_its_closed_form():
 
 @pytest.mark.parametrize(("decay", "updates"), [(0.7, 1), (0.7, 3), (0.0, 2)])
 def test_average_of_equal_maps_is_that_map(decay: float, updates: int):
-    maps, average = torch.rand(2, 3, 3), MovingAverage(decay)
+    maps, average = torch.rand(2, 3, 3), MovingAverage(decay, (2, 3, 3))
     for _ in range(updates):
         average.update(maps)
     torch.testing.assert_close(average.value, maps)
 
 
 def test_only_the_last_epochs_are_averaged_each_sharpened(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(refinement, "sharpen", lambda images, saliency, crf: saliency / 2)
+    monkeypatch.setattr(refinement, "sharpen", lambda images, saliency, *rest: saliency / 2)
     settings = REFINE.model_copy(update={"epochs": 5, "averaged_epochs": 2, "moving_average": 0.5})
-    epochs = (torch.full((1, 4, 4), value) for value in (0.9, 0.9, 0.9, 0.4, 0.8))
-    averaged = average_predictions(epochs, torch.zeros(1, 3, 4, 4, dtype=torch.uint8), settings)
+    epochs = enumerate(torch.full((1, 4, 4), value) for value in (0.9, 0.9, 0.9, 0.4, 0.8))
+    images, average = torch.zeros(1, 3, 4, 4, dtype=torch.uint8), MovingAverage(0.5, (1, 4, 4))
+    averaged = average_predictions(epochs, average, images, settings)
     # (0.25 * 0.2 + 0.5 * 0.4) / 0.75
     torch.testing.assert_close(averaged, torch.full((1, 4, 4), 1 / 3))
 
@@ -60,9 +63,9 @@ def test_each_round_learns_from_the_maps_of_the_one_before(
     taught = []
     plain_train = refinement.train
 
-    def spying_train(network, inputs, targets, *rest):
+    def spying_train(network, inputs, targets, *rest, **kept):
         taught.append(targets)
-        return plain_train(network, inputs, targets, *rest)
+        return plain_train(network, inputs, targets, *rest, **kept)
 
     monkeypatch.setattr(refinement, "train", spying_train)
     settings = REFINE.model_copy(update={"rounds": 2, "epochs": 2, "averaged_epochs": 1})
@@ -87,3 +90,47 @@ def test_the_same_seed_gives_the_same_maps(weights: Path, discs: Discs):
 
     assert torch.equal(refined(0), refined(0))
     assert not torch.equal(refined(0), refined(1))
+
+
+SHORT = REFINE.model_copy(update={"rounds": 2, "epochs": 3, "averaged_epochs": 2})
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_stopped_at_any_step_of_any_round_it_ends_with_the_same_maps(
+    weights: Path, discs: Discs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frozen: bool
+):
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+    settings = SHORT.model_copy(update={"frozen_backbone": frozen})
+
+    def refined(scratch: Scratch) -> tuple[torch.Tensor, list[dict]]:
+        history = History()
+        maps = refine(discs.images[:8], discs.priors[0][:8], weights, settings, 0, history, scratch)
+        return maps.clone(), history.rows
+
+    whole = refined(IN_MEMORY)
+    resumed, stops = until_done(lambda: refined(Scratch(tmp_path)), 2, monkeypatch)
+    assert stops == 11
+    assert torch.equal(resumed[0], whole[0])
+    assert resumed[1] == whole[1]
+
+
+def test_stopped_between_epochs_while_it_averages_it_ends_with_the_same_maps(
+    weights: Path, discs: Discs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refined(scratch: Scratch) -> torch.Tensor:
+        return refine(discs.images[:8], discs.priors[0][:8], weights, SHORT, 0, History(), scratch).clone()
+
+    whole, update, stop = refined(IN_MEMORY), MovingAverage.update, [1, 0, 1, 0, 1, 0, 0]
+
+    def stopping(average: MovingAverage, values: torch.Tensor) -> None:
+        update(average, values)
+        if stop.pop(0):
+            raise Interrupted
+
+    monkeypatch.setattr(MovingAverage, "update", stopping)
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            refined(Scratch(tmp_path))
+    assert torch.equal(refined(Scratch(tmp_path)), whole)
+    # Of two updates in either round the first was made twice, and the second of the first round, too.
+    assert stop == []

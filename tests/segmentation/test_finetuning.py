@@ -12,6 +12,7 @@ from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.networks.weights import save_network
 from pipeline.params import Encoder, Finetune, FinetuneRates
+from pipeline.scratch import Scratch
 from pipeline.segmentation.finetuning import (
     AugmentedSquares,
     Segmenter,
@@ -25,6 +26,7 @@ from pipeline.segmentation.finetuning import (
     score_segmenter,
 )
 from pipeline.segmentation.label_batches import LabelledSquares
+from tests.interruptions import until_done
 
 Coloured = tuple[ImageSet, LabelSet]
 ENCODER = Encoder(output_stride=8, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1, embedding_dim=8)
@@ -146,6 +148,19 @@ def test_same_seed_gives_the_same_network_and_another_seed_another(train: Labell
     assert first[1].rows == again[1].rows != other[1].rows
     states = [segmenter.state_dict() for segmenter, _ in (first, again)]
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+def test_stopped_at_any_step_it_ends_with_the_same_network(
+    train: LabelledSquares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+    whole, history = finetune(random_deeplab(), train, SHORT, LEARNING, seed=0)
+    (resumed, other), stops = until_done(
+        lambda: finetune(random_deeplab(), train, SHORT, LEARNING, 0, Scratch(tmp_path)), 2, monkeypatch
+    )
+    assert stops == 2
+    assert other.rows == history.rows
+    assert all(map(torch.equal, resumed.state_dict().values(), whole.state_dict().values()))
 
 
 def test_fewer_iterations_than_stretches_are_logged_one_by_one(train: LabelledSquares) -> None:

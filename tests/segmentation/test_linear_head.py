@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pipeline.metrics.confusion import mean_iou
 from pipeline.networks.backbone import Backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.params import ProbeLinear
+from pipeline.scratch import Scratch
 from pipeline.segmentation import linear_head
 from pipeline.segmentation.label_batches import LabelledSquares
 from pipeline.segmentation.linear_head import (
@@ -22,6 +24,7 @@ from pipeline.segmentation.linear_head import (
     probe,
     step_decay,
 )
+from tests.interruptions import until_done
 
 Coloured = tuple[ImageSet, LabelSet]
 SECTION = ProbeLinear(
@@ -109,6 +112,19 @@ def test_seed_decides_the_numbers(coloured: Coloured) -> None:
     assert [first.seed, other.seed, again.seed] == [3, 4, 3]
     assert first.history.rows == again.history.rows != other.history.rows
     assert np.array_equal(first.confusion, again.confusion)
+
+
+def test_stopped_at_any_step_of_any_seed_it_ends_with_the_same_numbers(
+    coloured: Coloured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
+    section = SECTION.model_copy(update={"epochs": 2, "seeds": [3, 4]})
+    whole = probe(random_deeplab(), *coloured, section)
+    resumed, stops = until_done(lambda: probe(random_deeplab(), *coloured, section, Scratch(tmp_path)), 2, monkeypatch)
+    assert stops == 2 * 2 * 2 - 1
+    for one, other in zip(resumed, whole, strict=True):
+        assert one.history.rows == other.history.rows
+        assert np.array_equal(one.confusion, other.confusion)
 
 
 @pytest.mark.parametrize(("epoch", "factor"), [(0, 1), (14, 1), (15, 0.1), (17, 0.1), (18, 0.01), (40, 0.01)])

@@ -1,0 +1,70 @@
+"""The state of a training, kept so that after an interruption it goes on as if there had been none."""
+
+import os
+import time
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from pipeline.packed import replacing
+from pipeline.runtime import checkpoint_seconds
+from pipeline.scratch import IN_MEMORY, Scratch
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What can be kept: networks, optimizers, and anything else with these two methods."""
+
+    def state_dict(self) -> Any:
+        """The state, made of tensors, numbers, strings, lists and dicts."""
+        ...
+
+    def load_state_dict(self, state: Any, /) -> Any:
+        """Take on a state."""
+        ...
+
+
+class Checkpoint:
+    """The states of named parts and of PyTorch's random generators, in one file of a scratch area.
+
+    In memory, without a folder, nothing is kept. Tensors that the area itself keeps under names need not be parts, as
+    long as writing the same rows again, from the last save on, leaves the same in them.
+    """
+
+    def __init__(self, scratch: Scratch = IN_MEMORY, **parts: Stateful) -> None:
+        self.scratch, self.parts = scratch, parts
+        self._seconds, self._saved = checkpoint_seconds(), time.monotonic()
+
+    def restore(self) -> bool:
+        """Bring all parts to where the last save left them; False when there was none."""
+        folder = self.scratch.folder
+        if folder is None or not (folder / "checkpoint.pt").exists():
+            return False
+        state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random_cuda"])
+        return True
+
+    def save(self) -> None:
+        """Replace what was saved before; killed meanwhile, that stays."""
+        if self.scratch.folder is None:
+            return
+        self.scratch.flush()
+        state = {
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+        }
+        with replacing(self.scratch.folder / "checkpoint.pt") as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        self._saved = time.monotonic()
+
+    def save_when_due(self) -> None:
+        """Save if the last time is longer ago than the environment asks for."""
+        if time.monotonic() - self._saved >= self._seconds:
+            self.save()
