@@ -1,13 +1,16 @@
 """Predict the saliency of the target and benchmark images with BAS-Net."""
 
+from functools import partial
 from pathlib import Path
 
 from pipeline import params
 from pipeline.images.datasets import ImageSet
+from pipeline.launch import run_shared_stage
 from pipeline.masks.basnet_file import load_basnet
 from pipeline.masks.prediction import predict, provenance
-from pipeline.packed import write_packed
-from pipeline.runtime import log, run_stage
+from pipeline.parts import write_in_parts
+from pipeline.runtime import log
+from pipeline.scratch import scratch_area
 
 
 def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark_out: Path) -> None:
@@ -15,10 +18,13 @@ def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark
     settings = params.load().predict_saliency
     network, config = load_basnet(model)
     metadata = provenance(model, config, settings)
-    for images, out in ((target, target_out), (benchmark, benchmark_out)):
-        count = write_packed(out, predict(network, ImageSet(images), settings), "maps", metadata=metadata)
-        log.info("predicted the saliency of %d images of %s", count, images)
+    with scratch_area("predict_saliency", [model, target, benchmark], settings) as scratch:
+        for image_set, out in ((ImageSet(target), target_out), (ImageSet(benchmark), benchmark_out)):
+            compute = partial(predict, network, image_set, settings)
+            inner = scratch.inner(image_set.path.stem)
+            write_in_parts(out, len(image_set), settings.batch, compute, "maps", inner, metadata)
+            log.info("predicted the saliency of %d images of %s", len(image_set), image_set.path)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_shared_stage(main)

@@ -141,7 +141,7 @@ def test_predicted_maps_and_masks_have_the_size_of_the_image(
     torch.manual_seed(0)
     settings = SETTINGS.predict_saliency.model_copy(update={"size": 32, "batch": 5, "stretch": stretch})
     path = tmp_path / images.path.name
-    write_packed(path, predict(BasNet(4), images, settings), "maps")
+    write_packed(path, predict(BasNet(4), images, settings, range(len(images))), "maps")
     require_sound(Packed(path, "maps"), images)
     cleanup = SETTINGS.extract_masks.model_copy(update={"mode": mode})
     proposals = open_proposals(images, tmp_path, cleanup)

@@ -1,7 +1,7 @@
 """Saliency of whole images by a trained BAS-Net."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,23 @@ from PIL import Image
 from torch import Tensor
 
 from pipeline.images.codecs import encode_map
-from pipeline.images.datasets import ImageSet, original_sizes, square_batches
+from pipeline.images.datasets import ImageSet
 from pipeline.masks.basnet import BasNet
 from pipeline.params import PredictSaliency
-from pipeline.progress import track
 from pipeline.runtime import device
 
 # Below one grey level of the stored map there is no contrast to stretch, only rounding.
 LEAST_RANGE = 1 / 255
 
 
-def predict(network: BasNet, images: ImageSet, settings: PredictSaliency) -> Iterator[tuple[str, bytes]]:
-    """Id and saliency map (grey PNG at original size) of every image, in order, from the refined output."""
-    network = network.to(device()).eval()
-    sizes = original_sizes(images)
-    batches = square_batches(images, range(len(images)), settings.size, settings.batch)
-    for indices, pixels in track(batches, "saliency", total=-(-len(images) // settings.batch), unit="batch"):
-        for i, saliency in zip(indices, refined(network, pixels), strict=True):
-            chosen = stretched(saliency) if settings.stretch else saliency
-            yield images.ids[i], encode_map(resized(chosen, *sizes[i].tolist()))
+def predict(
+    network: BasNet, images: ImageSet, settings: PredictSaliency, batch: Sequence[int]
+) -> Iterator[tuple[str, bytes]]:
+    """Id and saliency map (grey PNG at original size) of every image of a batch, from the refined output."""
+    pixels = torch.stack([images.squared(i, settings.size) for i in batch])
+    for i, saliency in zip(batch, refined(network.to(device()).eval(), pixels), strict=True):
+        size = [int(images.dataset(side)[i]) for side in ("height", "width")]
+        yield images.ids[i], encode_map(resized(stretched(saliency) if settings.stretch else saliency, *size))
 
 
 def provenance(model: Path, config: Mapping[str, Any], settings: PredictSaliency) -> dict[str, object]:

@@ -21,16 +21,16 @@ class Redness(BasNet):
         return logits
 
 
-def test_every_image_gets_a_map_of_its_size_in_order(disc_images: Path):
+def test_every_image_of_a_batch_gets_a_map_of_its_size_in_order(disc_images: Path):
     images = ImageSet(disc_images)
-    predicted = list(predict(Redness(4), images, PredictSaliency(size=32, batch=5, stretch=False)))
-    assert [image_id for image_id, _ in predicted] == images.ids
+    predicted = list(predict(Redness(4), images, PredictSaliency(size=32, batch=5, stretch=False), range(3, 8)))
+    assert [image_id for image_id, _ in predicted] == images.ids[3:8]
     assert {decode_map(data).shape for _, data in predicted} == {(40, 48)}
 
 
 def test_maps_follow_the_refined_output(disc_images: Path):
     images = ImageSet(disc_images)
-    predicted = predict(Redness(4), images, PredictSaliency(size=64, batch=4, stretch=False))
+    predicted = predict(Redness(4), images, PredictSaliency(size=64, batch=12, stretch=False), range(12))
     for i, (_, data) in enumerate(predicted):
         saliency, red = decode_map(data), images.rgb(i)[..., 0]
         assert saliency[red > 200].mean() > 0.95
@@ -40,10 +40,9 @@ def test_maps_follow_the_refined_output(disc_images: Path):
 def test_batch_size_does_not_change_a_map(disc_images: Path):
     torch.manual_seed(0)
     network, images = BasNet(4), ImageSet(disc_images)
-    one, all_at_once = (
-        [decode_map(data) for _, data in predict(network, images, PredictSaliency(size=32, batch=batch, stretch=True))]
-        for batch in (1, 12)
-    )
+    settings = PredictSaliency(size=32, batch=12, stretch=True)
+    one = [decode_map(data) for i in range(12) for _, data in predict(network, images, settings, [i])]
+    all_at_once = [decode_map(data) for _, data in predict(network, images, settings, range(12))]
     np.testing.assert_allclose(one, all_at_once, atol=1.01 / 255)
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,8 +17,10 @@ import pytest
 
 from pipeline import profile
 from pipeline.mask_store import write_masks
+from pipeline.masks.basnet import BasNet
 from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
+from pipeline.networks.weights import save_network
 from pipeline.runtime import run_stage
 from tests.conftest import disc
 
@@ -28,6 +31,7 @@ SHORTER = """
 refine_pseudolabels: {epochs: 3, rounds: 2}
 fuse_pseudolabels: {epochs: 3}
 train_basnet: {epochs: 3}
+predict_saliency: {batch: 2}
 pretrain: {split: all, batch: 4, epochs: 3, encoder: {dropout: 0.1}}
 """
 MOST_KILLS = 4
@@ -57,6 +61,7 @@ RUNS = [
     Run("train_basnet", ("images.h5", "maps/rbd.h5", "out/basnet.pt", "out/results")),
     Run("pretrain", ("images.h5", "masks.h5", "start.pt", "out/maskcontrast.pt", "out/results")),
 ]
+PREDICT = Run("predict_saliency", ("basnet.pt", "images.h5", "unseen.h5", "out/target.h5", "out/benchmark.h5"))
 
 
 @pytest.fixture
@@ -75,6 +80,7 @@ def folder(tmp_path: Path, disc_images: Path, disc_maps: Path) -> Path:
     ids, sizes = [f"img_{i:02d}" for i in range(12)], np.array([[40, 48]] * 12)
     write_masks(folder / "masks.h5", ids, sizes, map(disc, range(12)))
     save_backbone(folder / "start.pt", starting_backbone("test_byobnet", "random", "", 0))
+    save_network(folder / "basnet.pt", "basnet", {"width": 4}, BasNet(4).state_dict())
     return folder
 
 
@@ -87,7 +93,7 @@ def written(folder: Path) -> dict[str, bytes]:
 def start(run: Callable[[Path], None], folder: Path):
     """Start a run in a process of its own, forked from a server that has imported the stages."""
     context = get_context("forkserver")
-    context.set_forkserver_preload([f"stages.{each.stage}" for each in RUNS])
+    context.set_forkserver_preload([f"stages.{each.stage}" for each in (*RUNS, PREDICT)])
     process = context.Process(target=run, args=(folder,))
     process.start()
     return process
@@ -122,7 +128,7 @@ def run_killed(run: Callable[[Path], None], folder: Path, rng: np.random.Generat
     raise AssertionError("it was not to be killed any more")
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.stage)
+@pytest.mark.parametrize("run", [*RUNS, PREDICT], ids=lambda run: run.stage)
 def test_a_killed_stage_ends_with_the_same_bytes(run: Run, folder: Path, tmp_path: Path) -> None:
     undisturbed = shutil.copytree(folder, tmp_path / "undisturbed")
     process = start(run, undisturbed)
@@ -132,3 +138,27 @@ def test_a_killed_stage_ends_with_the_same_bytes(run: Run, folder: Path, tmp_pat
     assert written(folder).keys() == written(undisturbed).keys()
     assert written(folder) == written(undisturbed)
     assert [path.name for path in (folder / ".scratch").rglob("*") if path.is_file()] == ["lock"]
+
+
+def test_two_processes_predict_the_same_bytes_as_one(folder: Path, tmp_path: Path) -> None:
+    alone = shutil.copytree(folder, tmp_path / "alone")
+    for place, count in ((alone, "1"), (folder, "2")):
+        done = command(PREDICT, place, count)
+        assert done.returncode == 0, done.stderr
+    assert written(folder) == written(alone)
+
+
+def test_bad_input_of_one_of_two_processes_is_one_sentence(folder: Path) -> None:
+    (folder / "basnet.pt").write_bytes(b"")
+    done = command(PREDICT, folder, "2")
+    assert done.returncode == 1
+    assert "error: basnet.pt is damaged" in done.stderr
+    assert not (folder / "out").exists()
+
+
+def command(run: Run, folder: Path, count: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage from the command line in `count` processes."""
+    settings = {"MASKCONTRAST_PROCESSES": count, "MASKCONTRAST_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", f"stages.{run.stage}", *run.arguments]
+    environment = os.environ | settings | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True)
