@@ -25,6 +25,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("name", "smaller"),
     [
+        ("rbd", {"WIDTH": 80, "HEIGHT": 60, "ROUNDS": 1}),
+        ("priors", {"WIDTH": 40, "HEIGHT": 30, "ROUNDS": 1, "IMAGES": 2}),
         ("matching", {"IMAGES": 2, "CLASSES": 6}),
         ("mask_store", {"MASKS": 20, "ROUNDS": 1}),
         ("loss", {"BATCH": 2, "SIZE": 64}),

@@ -13,50 +13,54 @@ from skimage.segmentation import watershed
 
 from pipeline.priors.superpixels import adjacent_pairs, consecutive, region_means
 
-# Pixels of the Gaussian that the gradient is taken of: a watershed of the noise would have a region for every grain.
-SMOOTHING = 1.0
 
-
-def nested_regions(image: UInt8[np.ndarray, "h w 3"], sides: Sequence[int]) -> list[Int64[np.ndarray, "h w"]]:
+def nested_regions(
+    image: UInt8[np.ndarray, "h w 3"], smoothing: float, sides: Sequence[int]
+) -> list[Int64[np.ndarray, "h w"]]:
     """One layer for every side, fine to coarse: regions that a square of so many pixels fits into.
 
-    Every region lies within one of the next layer.
+    Every region lies within one of the next layer. The gradient is taken of the image after a Gaussian of `smoothing`
+    pixels, since a watershed of the noise would have a region for every grain.
     """
-    luv = rgb2luv(image)
-    labels = consecutive(watershed(sobel(gaussian(rgb2gray(image), SMOOTHING))).astype(np.int64))
+    labels = consecutive(watershed(sobel(gaussian(rgb2gray(image), smoothing))).astype(np.int64))
+    regions = Regions(labels, rgb2luv(image))
     layers = []
     for side in sides:
-        labels = merge_small(labels, luv, side)
-        layers.append(labels)
+        merge_small(regions, side)
+        layers.append(consecutive(regions.labels))
     return layers
 
 
 def holds_square(labels: Int64[np.ndarray, "h w"], side: int) -> Bool[np.ndarray, " n"]:
     """Which regions a square of `side` pixels fits into."""
-    uniform, size = np.ones(labels.shape, dtype=bool), 1
-    corner = labels
-    while size < side and uniform.size:
-        # Squares that overlap by a pixel and are uniform make a larger one; of single pixels the labels decide.
-        step = max(1, min(size - 1, side - size))
-        quarters = [corner[:-step, :-step], corner[step:, :-step], corner[:-step, step:], corner[step:, step:]]
-        corner = quarters[0]
-        same = uniform[:-step, :-step] & uniform[step:, :-step] & uniform[:-step, step:] & uniform[step:, step:]
-        uniform = same & np.logical_and.reduce([quarters[0] == other for other in quarters[1:]])
-        size += step
-    held = np.zeros(int(labels.max()) + 1, dtype=bool)
-    held[corner[uniform]] = True
+    held = np.full(int(labels.max()) + 1, side == 1)
+    if side > 1:
+        # A square is of one region when no border between two pixels runs through it.
+        across = all_in_window(labels[:, 1:] == labels[:, :-1], side, side - 1)
+        along = all_in_window(labels[1:] == labels[:-1], side - 1, side)
+        held[labels[: len(along), : across.shape[1]][across & along]] = True
     return held
 
 
-def merge_small(
-    labels: Int64[np.ndarray, "h w"], colours: Float64[np.ndarray, "h w 3"], side: int
-) -> Int64[np.ndarray, "h w"]:
+def all_in_window(mask: Bool[np.ndarray, "h w"], height: int, width: int) -> Bool[np.ndarray, "h2 w2"]:
+    """Whether the mask is true in a whole window, for every place of its upper left corner."""
+    for size in (height, width):
+        covered = 1
+        while covered < size:
+            step = min(covered, size - covered)
+            mask, covered = mask[:-step] & mask[step:], covered + step
+        mask = mask.T
+    return mask
+
+
+def merge_small(regions: "Regions", side: int) -> None:
     """Merge every region that no square of `side` pixels fits into with its neighbour of nearest mean colour.
 
     The smallest region is merged first; regions that are merged and still too small wait for their turn again.
     """
-    regions = Regions(labels, colours)
-    small = ~holds_square(labels, side)
+    held = holds_square(regions.labels, side)
+    small = np.array(regions.area) > 0  # the others have gone into their neighbours
+    small[: len(held)] &= ~held
     waiting = [(regions.area[i], i) for i in np.flatnonzero(small).tolist()]
     heapq.heapify(waiting)
     while waiting:
@@ -66,10 +70,9 @@ def merge_small(
         j = regions.nearest(i)
         regions.merge(i, j)
         if small[j]:
-            small[j] = regions.area[j] < side**2 or not regions.holds_square(j, side)
+            small[j] = not regions.holds_square(j, side)
             if small[j]:
                 heapq.heappush(waiting, (regions.area[j], j))
-    return consecutive(regions.labels)
 
 
 class Regions:
@@ -114,5 +117,7 @@ class Regions:
 
     def holds_square(self, i: int, side: int) -> bool:
         """Whether a square of `side` pixels fits into region i."""
-        inside = (self.labels[self.window[i]] == i).astype(np.int64)
-        return bool(holds_square(inside, side)[-1])
+        window = self.window[i]
+        if self.area[i] < side**2 or any(extent.stop - extent.start < side for extent in window):
+            return False  # most are, and this is told without looking at a pixel
+        return bool(all_in_window(self.labels[window] == i, side, side).any())

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
-# SLIC takes 10; 125 images of ECSSD score the same after 5 (RBD and MC within .002 of maximum F), in half the time.
+# SLIC's authors take 10. On the 500 images of ECSSD, RBD and DSR score the same after 5.
 ITERATIONS = 5
 
 
@@ -24,21 +24,25 @@ class Superpixels:
     positions: Float64[np.ndarray, "n 2"]
 
 
-def segment(image: UInt8[np.ndarray, "h w 3"], count: int, compactness: float) -> Superpixels:
+def segment(
+    image: UInt8[np.ndarray, "h w 3"], count: int, compactness: float, iterations: int = ITERATIONS
+) -> Superpixels:
     """About `count` SLIC superpixels of an RGB image; `compactness` weighs position against Lab colour (m in SLIC)."""
-    labels = slic_labels(rgb2lab(image), count, compactness)
+    labels = slic_labels(rgb2lab(image), count, compactness, iterations)
     # Integers have exact sums, and no digit is kept that depends on the order of operations: what looks equal is equal.
     colours = rgb2lab(region_means(labels, image.astype(np.float64))[None] / 255)[0].round(6)
     return Superpixels(labels, colours, region_means(labels, pixel_grid(*labels.shape)))
 
 
-def slic_labels(lab: Float64[np.ndarray, "h w 3"], count: int, compactness: float) -> Int64[np.ndarray, "h w"]:
+def slic_labels(
+    lab: Float64[np.ndarray, "h w 3"], count: int, compactness: float, iterations: int = ITERATIONS
+) -> Int64[np.ndarray, "h w"]:
     """The superpixel of every pixel, 0..n-1, none of them empty (Achanta et al., TPAMI 2012)."""
     # skimage stretches its input to [0, 1]; dividing the compactness by the same factor keeps the scale of Lab,
     # so that the noise of a nearly flat image does not become its structure.
     compactness /= float(np.ptp(lab)) or 1.0
     return consecutive(
-        slic(lab, count, compactness, max_num_iter=ITERATIONS, convert2lab=False, start_label=0).astype(np.int64)
+        slic(lab, count, compactness, max_num_iter=iterations, convert2lab=False, start_label=0).astype(np.int64)
     )
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.params import Hs
-from pipeline.priors.hs import agreed, hs, layer_cue, parents
+from pipeline.priors.hs import agreed, hs, layer_cue, local_contrast, parents
 from pipeline.priors.superpixels import pixel_grid
 
 SETTINGS = Hs(regions=[3, 17, 33], confidence=[0.5, 4.0, 2.0], consistency=16.0, centre=9.0)
@@ -55,6 +55,17 @@ def test_contrast_is_weighted_by_area_and_distance() -> None:
     lab = np.array([[10.0, 0, 0], [30, 0, 0]])[labels]
     # Without the centre's weight: the single pixel sees 3 pixels at a contrast of 20, these see 1; scaled, 1 and 0.
     np.testing.assert_allclose(layer_cue(labels, lab, pixel_grid(1, 4), reach=1.0, centre=0.0), [1, 0])
+
+
+def test_contrast_is_the_sum_over_all_regions() -> None:
+    rng = np.random.default_rng(0)
+    colours, positions, area = 100 * rng.random((150, 3)), rng.random((150, 2)), rng.integers(1, 50, 150)
+    others = colours, positions, area
+    expected = [
+        sum(n * np.linalg.norm(c - d) * np.exp(-((p - q) ** 2).sum() / 0.1) for d, q, n in zip(*others, strict=True))
+        for c, p in zip(colours, positions, strict=True)
+    ]
+    np.testing.assert_allclose(local_contrast(colours, positions, area, 0.1), expected, rtol=1e-4)
 
 
 def test_a_bright_object_in_the_middle_is_salient() -> None:
