@@ -16,8 +16,8 @@ from pipeline.errors import InputError
 from pipeline.packed import replacing
 from pipeline.params import load, read_mapping
 
-# Values of these keys are tables of the user's own making (splits, for one), replaced whole and not merged.
-TABLES = {"limit"}
+# Values of these keys are tables of the user's own making (splits or priors, for some), replaced whole and not merged.
+TABLES = {"limit", "thresholds"}
 
 
 def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:

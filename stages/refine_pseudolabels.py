@@ -11,22 +11,26 @@ from pipeline.runtime import log, run_stage
 from pipeline.scratch import scratch_area
 
 
-def main(prior: str, images: Path, maps: Path, weights: Path, out: Path, results: Path) -> None:
-    """Refine the prior MAPS of the proposal IMAGES, each round from the same starting WEIGHTS."""
+def main(
+    prior: str, images: Path, benchmark: Path, maps: Path, weights: Path, out: Path, benchmark_out: Path, results: Path
+) -> None:
+    """Refine the prior MAPS of the proposal IMAGES; the network predicts the BENCHMARK, which it never sees."""
     loaded = load()
     settings, seed = loaded.refine_pseudolabels, loaded.base.seed
-    image_set, map_set = ImageSet(images), MapSet(maps)
+    image_set, benchmark_set, map_set = ImageSet(images), ImageSet(benchmark), MapSet(maps)
     image_set.require_ids(map_set)
     history = History()
-    with scratch_area(f"refine_pseudolabels@{prior}", [images, maps, weights], settings, seed) as scratch:
-        squares = square_images(image_set, settings.size, scratch)
+    with scratch_area(f"refine_pseudolabels@{prior}", [images, benchmark, maps, weights], settings, seed) as scratch:
+        squares, unseen = (square_images(each, settings.size, scratch) for each in (image_set, benchmark_set))
         prior_maps = square_maps(map_set, settings.size, scratch)
-        refined = refine(squares, prior_maps, weights, settings, seed, history, scratch)
+        threshold = settings.thresholds.get(prior) or prior_threshold(prior_maps, settings.threshold_factor)
+        refined, scored = refine(squares, unseen, prior_maps, threshold, weights, settings, seed, history, scratch)
         count = write_maps(out, image_set, refined)
+        write_maps(benchmark_out, benchmark_set, scored)
         summary = {
             "prior": prior,
             "images": count,
-            "threshold": round(prior_threshold(prior_maps, settings.threshold_factor), 6),
+            "threshold": round(threshold, 6),
             "prior_mean": round(float(prior_maps.numpy().mean()) / 255, 6),
             "refined_mean": round(float(refined.mean()), 6),
         }

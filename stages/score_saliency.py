@@ -22,6 +22,7 @@ def main(
     images: Path,
     labels: Path,
     priors: Path,
+    refined: Path,
     pseudolabels: Path,
     saliency: Path,
     benchmark_masks: Path,
@@ -36,6 +37,7 @@ def main(
     steps = [
         each_prior,
         {"prior_mean": mean_maps(list(each_prior.values()))},
+        {f"refined_{name}": stored_maps(refined / f"{name}.h5") for name in each_prior},
         {"pseudolabels": stored_maps(pseudolabels)},
         {"basnet": stored_maps(saliency)},
         {"masks": binary_maps(benchmark_masks)},

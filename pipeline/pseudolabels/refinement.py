@@ -17,7 +17,7 @@ from pipeline.history import History
 from pipeline.params import RefinePseudolabels
 from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.maps import to_bytes
-from pipeline.pseudolabels.network import SoftTargets, fresh_network, train
+from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
 from pipeline.scratch import IN_MEMORY, Scratch
 
 # Refined maps are probabilities; a prior is not, and its threshold follows from its mean.
@@ -67,19 +67,24 @@ def prior_threshold(prior: UInt8[Tensor, "n s s"], factor: float) -> float:
 
 def refine(
     images: UInt8[Tensor, "n 3 s s"],
+    unseen: UInt8[Tensor, "m 3 s s"],
     prior: UInt8[Tensor, "n s s"],
+    threshold: float,
     weights: Path,
     settings: RefinePseudolabels,
     seed: int,
     history: History,
     scratch: Scratch = IN_MEMORY,
-) -> Float[Tensor, "n s s"]:
-    """Pseudo-labels in [0, 1] of all images, from `settings.rounds` rounds of self-training on the prior's maps.
+) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "m s s"]]:
+    """Pseudo-labels in [0, 1] of the training images, from `settings.rounds` rounds on the prior's maps.
 
+    What exceeds `threshold` in the prior is salient. The last network also predicts the `unseen` images: what one
+    network learned, without the average over epochs and without CRF.
     After an interruption, rounds that were over pass at once and the one that was not goes on from `scratch`.
     """
-    inputs = fresh_network(weights, settings, seed).inputs(images, settings.batch, scratch)
-    targets, refined = SoftTargets(prior, prior_threshold(prior, settings.threshold_factor)), prior
+    network = fresh_network(weights, settings, seed)
+    inputs = network.inputs(images, settings.batch, scratch)
+    targets, refined = SoftTargets(prior, threshold), prior
     for number in range(1, settings.rounds + 1):
         network, log = fresh_network(weights, settings, seed, "refinement", number), History()
         purpose = f"round {number}"
@@ -91,7 +96,7 @@ def refine(
         targets = SoftTargets(scratch.gather(len(refined), parts)[0], REFINED_THRESHOLD)
         for row in log.rows:
             history.add(round=number, **row)
-    return refined
+    return refined, predict(network, network.inputs(unseen, settings.batch, scratch), settings.batch, scratch)
 
 
 def average_predictions(

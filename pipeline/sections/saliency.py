@@ -106,9 +106,10 @@ class SaliencyNetwork(Section):
 
 
 class RefinePseudolabels(SaliencyNetwork):
-    """DeepUSPS phase 1."""
+    """DeepUSPS phase 1; salient is what exceeds a prior's entry in `thresholds`, else `threshold_factor` x its mean."""
 
     rounds: Count
+    thresholds: dict[str, PositiveFraction]
     threshold_factor: Positive
     moving_average: Annotated[float, Field(ge=0, lt=1)]
     averaged_epochs: Count

@@ -32,6 +32,7 @@ REFINE = RefinePseudolabels(
     confidence_rule=True,
     beta_squared=1.0,
     rounds=1,
+    thresholds={},
     threshold_factor=1.5,
     moving_average=0.7,
     averaged_epochs=3,

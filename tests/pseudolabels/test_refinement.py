@@ -5,6 +5,7 @@ import torch
 
 from pipeline.errors import InputError
 from pipeline.history import History
+from pipeline.params import RefinePseudolabels
 from pipeline.pseudolabels import refinement
 from pipeline.pseudolabels.refinement import MovingAverage, average_predictions, prior_threshold, refine
 from pipeline.scratch import IN_MEMORY, Scratch
@@ -50,10 +51,31 @@ def test_a_prior_without_salient_pixels_is_refused_with_its_threshold():
         prior_threshold(torch.full((2, 4, 4), 20, dtype=torch.uint8), 1.5)
 
 
+def refined_maps(
+    discs: Discs,
+    weights: Path,
+    settings: RefinePseudolabels,
+    seed: int = 0,
+    history: History | None = None,
+    scratch: Scratch = IN_MEMORY,
+) -> torch.Tensor:
+    """The refined maps of the first prior of the first 8 discs."""
+    prior = discs.priors[0][:8]
+    threshold = prior_threshold(prior, 1.5)
+    refined, _ = refine(
+        discs.images[:8], discs.images[8:9], prior, threshold, weights, settings, seed, history or History(), scratch
+    )
+    return refined.clone()
+
+
 def test_refined_maps_are_nearer_to_the_truth_than_the_prior(weights: Path, discs: Discs):
     history = History()
-    refined = refine(discs.images, discs.priors[0], weights, REFINE, 0, history)
-    assert mean_error(refined, discs.truth) < 0.5 * mean_error(cut(discs.priors[0]), discs.truth)
+    images, prior = discs.images, discs.priors[0]
+    threshold = prior_threshold(prior[:24], 1.5)
+    refined, unseen = refine(images[:24], images[24:], prior[:24], threshold, weights, REFINE, 0, history)
+    noise = mean_error(cut(prior), discs.truth)
+    assert mean_error(refined, discs.truth[:24]) < 0.5 * noise
+    assert mean_error((unseen > 0.5).float(), discs.truth[24:]) < noise
     assert history.rows[-1]["loss"] < history.rows[0]["loss"]
 
 
@@ -70,10 +92,8 @@ def test_each_round_learns_from_the_maps_of_the_one_before(
     monkeypatch.setattr(refinement, "train", spying_train)
     settings = REFINE.model_copy(update={"rounds": 2, "epochs": 2, "averaged_epochs": 1})
     history = History()
-    once = refine(
-        discs.images[:8], discs.priors[0][:8], weights, settings.model_copy(update={"rounds": 1}), 0, History()
-    )
-    refine(discs.images[:8], discs.priors[0][:8], weights, settings, 0, history)
+    once = refined_maps(discs, weights, settings.model_copy(update={"rounds": 1}))
+    refined_maps(discs, weights, settings, history=history)
     assert [(row["round"], row["epoch"]) for row in history.rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
     (_,), (first,), (second,) = taught
     assert first.threshold == pytest.approx(1.5 * float(discs.priors[0][:8].float().mean()) / 255)
@@ -86,7 +106,7 @@ def test_the_same_seed_gives_the_same_maps(weights: Path, discs: Discs):
     settings = REFINE.model_copy(update={"epochs": 2, "averaged_epochs": 2})
 
     def refined(seed: int) -> torch.Tensor:
-        return refine(discs.images[:8], discs.priors[0][:8], weights, settings, seed, History())
+        return refined_maps(discs, weights, settings, seed)
 
     assert torch.equal(refined(0), refined(0))
     assert not torch.equal(refined(0), refined(1))
@@ -104,8 +124,7 @@ def test_stopped_at_any_step_of_any_round_it_ends_with_the_same_maps(
 
     def refined(scratch: Scratch) -> tuple[torch.Tensor, list[dict]]:
         history = History()
-        maps = refine(discs.images[:8], discs.priors[0][:8], weights, settings, 0, history, scratch)
-        return maps.clone(), history.rows
+        return refined_maps(discs, weights, settings, 0, history, scratch), history.rows
 
     whole = refined(IN_MEMORY)
     resumed, stops = until_done(lambda: refined(Scratch(tmp_path)), 2, monkeypatch)
@@ -118,7 +137,7 @@ def test_stopped_between_epochs_while_it_averages_it_ends_with_the_same_maps(
     weights: Path, discs: Discs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def refined(scratch: Scratch) -> torch.Tensor:
-        return refine(discs.images[:8], discs.priors[0][:8], weights, SHORT, 0, History(), scratch).clone()
+        return refined_maps(discs, weights, SHORT, scratch=scratch)
 
     whole, update, stop = refined(IN_MEMORY), MovingAverage.update, [1, 0, 1, 0, 1, 0, 0]
 

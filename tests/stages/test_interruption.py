@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pipeline import profile
+from pipeline import params, profile
 from pipeline.mask_store import write_masks
 from pipeline.masks.basnet import BasNet
+from pipeline.masks.basnet_file import save_basnet
 from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.networks.weights import save_network
 from pipeline.runtime import run_stage
 from tests.conftest import disc
 
@@ -53,12 +53,15 @@ class Run(NamedTuple):
 
 
 RUNS = [
-    Run("refine_pseudolabels", ("rbd", "images.h5", "maps/rbd.h5", "start.pt", "out/refined.h5", "out/results")),
+    Run(
+        "refine_pseudolabels",
+        ("rbd", "images.h5", "unseen.h5", "maps/rbd.h5", "start.pt", "out/maps.h5", "out/unseen.h5", "out/results"),
+    ),
     Run(
         "fuse_pseudolabels",
         ("images.h5", "unseen.h5", "maps", "start.pt", "out/fused.h5", "out/benchmark.h5", "out/results"),
     ),
-    Run("train_basnet", ("images.h5", "maps/rbd.h5", "out/basnet.pt", "out/results")),
+    Run("train_basnet", ("images.h5", "maps/rbd.h5", "start.pt", "out/basnet.pt", "out/results")),
     Run("pretrain", ("images.h5", "masks.h5", "start.pt", "out/maskcontrast.pt", "out/results")),
 ]
 PREDICT = Run("predict_saliency", ("basnet.pt", "images.h5", "unseen.h5", "out/target.h5", "out/benchmark.h5"))
@@ -80,7 +83,8 @@ def folder(tmp_path: Path, disc_images: Path, disc_maps: Path) -> Path:
     ids, sizes = [f"img_{i:02d}" for i in range(12)], np.array([[40, 48]] * 12)
     write_masks(folder / "masks.h5", ids, sizes, map(disc, range(12)))
     save_backbone(folder / "start.pt", starting_backbone("test_byobnet", "random", "", 0))
-    save_network(folder / "basnet.pt", "basnet", {"width": 4}, BasNet(4).state_dict())
+    settings = params.load(folder / "params.yaml").train_basnet.model_copy(update={"width": 4})
+    save_basnet(folder / "basnet.pt", BasNet(4), settings)
     return folder
 
 

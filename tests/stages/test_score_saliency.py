@@ -14,7 +14,7 @@ from pipeline.params import load
 from stages.score_saliency import main
 from tests.conftest import disc
 
-Inputs = tuple[Path, Path, Path, Path, Path, Path, Path, Path]
+Inputs = tuple[Path, Path, Path, Path, Path, Path, Path, Path, Path]
 IDS = [f"img_{i:02d}" for i in range(12)]
 
 
@@ -35,16 +35,18 @@ def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     masks = (disc(i) & (i > 0) for i in range(12))
     write_masks(tmp_path / "masks.h5", IDS, np.tile([40, 48], (12, 1)), masks)
     maps, labels, masks = disc_maps, tmp_path / "labels.h5", tmp_path / "masks.h5"
-    return disc_images, labels, tmp_path / "priors", maps, maps, masks, masks, labels
+    priors = tmp_path / "priors"
+    return disc_images, labels, priors, priors, maps, maps, masks, masks, labels
 
 
 def test_every_source_is_scored_on_the_images_with_ground_truth(inputs: Inputs, tmp_path: Path):
     main(*inputs, tmp_path / "out")
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     *good, last = load().sweep.priors
+    refined = [f"refined_{name}" for name in (*good, last)]
     val = summary["maps"]["val"]
     assert set(summary["maps"]) == {"train", "val"}
-    assert list(val) == [*good, last, "prior_mean", "pseudolabels", "basnet", "masks"]
+    assert list(val) == [*good, last, "prior_mean", *refined, "pseudolabels", "basnet", "masks"]
     assert val["basnet"]["images"] == 3
     assert val["basnet"]["max_f"] == pytest.approx(1)
     assert val["basnet"]["mae"] == pytest.approx(0.1, abs=0.002)
@@ -63,16 +65,19 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 def test_tables_hold_every_split_source_image_and_gain(inputs: Inputs, tmp_path: Path):
     main(*inputs, tmp_path / "out")
     scores, images, gains = (rows_of(tmp_path / "out" / f"{name}.csv") for name in ("scores", "images", "gains"))
-    sources = [*load().sweep.priors, "prior_mean", "pseudolabels", "basnet", "masks"]
+    priors = load().sweep.priors
+    refined = [f"refined_{name}" for name in priors]
+    sources = [*priors, "prior_mean", *refined, "pseudolabels", "basnet", "masks"]
     assert [(row["split"], row["source"]) for row in scores] == list(product(("train", "val"), sources))
     of_val = [row for row in images if row["split"] == "val"]
     assert [(row["image"], row["source"]) for row in of_val] == list(product(IDS[8:11], sources))
     for row in scores[len(sources) :]:
         own = [float(image["mae"]) for image in of_val if image["source"] == row["source"]]
         assert float(row["mae"]) == pytest.approx(np.mean(own), abs=1e-5)
-    # With one of its priors black, the mean finds nothing above 0.5, which the fused maps do.
-    fused = [list(row.values()) for row in gains if row["source"] == "pseudolabels" and row["score"] == "iou_at_half"]
-    assert fused == [[split, "pseudolabels", "prior_mean", "iou_at_half", "1", "1", "1"] for split in ("train", "val")]
+    # The last of the refined maps are black, and the fused ones are not.
+    chosen = ("pseudolabels", refined[-1], "iou_at_half")
+    fused = [list(row.values()) for row in gains if (row["source"], row["before"], row["score"]) == chosen]
+    assert fused == [[split, *chosen, "1", "1", "1"] for split in ("train", "val")]
 
 
 def test_without_ground_truth_there_are_counts_and_no_scores(inputs: Inputs, tmp_path: Path):
