@@ -1,6 +1,7 @@
 """Gather the results of all stages into the metrics and plots that git tracks."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -33,6 +34,9 @@ def main(
     for name in ("scores", "gains"):
         table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{params.report.digits}g")
+    maps = results / "score_saliency" / "maps.png"
+    if maps.exists():
+        shutil.copy(maps, plots / "saliency_maps.png")
     saliency_losses(results, params.sweep.priors).to_csv(plots / "saliency_losses.csv", index=False)
     iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
     classes = Packed(labels, "labels").metadata["classes"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from pipeline.errors import InputError
@@ -19,6 +20,7 @@ from pipeline.metrics.bootstrap import paired_bootstrap
 from pipeline.metrics.confusion import IGNORED
 from pipeline.metrics.saliency import GroundTruth, SaliencyScores
 from pipeline.packed import Packed
+from pipeline.params import ScoreSaliency
 from pipeline.progress import track
 
 Source = Callable[[str], Float[np.ndarray, "h w"]]  # image id to map in [0, 1]
@@ -63,6 +65,26 @@ def binary_maps(path: Path) -> Source:
     return lambda image_id: masks[masks.index(image_id)].astype(np.float32)
 
 
+def sources_of(steps: Sequence[Step]) -> dict[str, Source]:
+    """The sources of all steps, in order."""
+    return {name: source for step in steps for name, source in step.items()}
+
+
+def score_splits(
+    steps: Sequence[Step], images: Packed, truth: Packed, settings: ScoreSaliency, seed: int
+) -> tuple[dict[str, dict[str, dict[str, int | float]]], dict[str, pd.DataFrame]]:
+    """The scores of every source by split, and as tables: `scores`, `images` (those of every image) and `gains`."""
+    scores, by_image, compared = {}, [], []
+    for split in images.split_names or ["all"]:
+        ids = [images.ids[i] for i in images.split(split)]
+        scores[split], found = score_steps(steps, truth, ids, settings.beta_squared)
+        by_image += [{"split": split, "source": row.source, "image": row.image, **row.scores} for row in found]
+        compared += [(split, *gain) for gain in gains(steps, found, seed, settings.draws)]
+    rows = [{"split": split, "source": name, **row} for split in scores for name, row in scores[split].items()]
+    differences = pd.DataFrame(compared, columns=pd.Index(["split", *Gain._fields]))
+    return scores, {"scores": pd.DataFrame(rows), "images": pd.DataFrame(by_image), "gains": differences}
+
+
 def score_steps(
     steps: Sequence[Step], truth: Packed, ids: Iterable[str], beta_squared: float
 ) -> tuple[dict[str, dict[str, int | float]], list[ImageScore]]:
@@ -70,7 +92,7 @@ def score_steps(
 
     Raises InputError for ground truth that ignores every pixel, and for a map of another size than its ground truth.
     """
-    sources = {name: source for step in steps for name, source in step.items()}
+    sources = sources_of(steps)
     scores = {name: SaliencyScores(beta_squared) for name in sources}
     images = []
     for image_id in track(sorted(set(ids).intersection(truth.ids)), "score maps"):

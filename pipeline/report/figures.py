@@ -1,12 +1,12 @@
 """Figures of the report as PNG files, the same bytes for the same numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Bool, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from matplotlib.figure import Figure
 
 from pipeline.images.palette import voc_palette
@@ -24,6 +24,15 @@ class Overlay(NamedTuple):
     image: UInt8[np.ndarray, "h w 3"]
     mask: Bool[np.ndarray, "h w"]
     predicted: UInt8[np.ndarray, "h w"]
+    truth: UInt8[np.ndarray, "h w"]
+
+
+class MapRow(NamedTuple):
+    """One row of the figure of saliency maps: the image, its maps in [0, 1] by source, and the ground truth."""
+
+    image_id: str
+    image: UInt8[np.ndarray, "h w 3"]
+    maps: Mapping[str, Float[np.ndarray, "h w"]]
     truth: UInt8[np.ndarray, "h w"]
 
 
@@ -50,6 +59,27 @@ def save_overlays(rows: Sequence[Overlay], classes: Sequence[str], path: Path) -
     shown = sorted({int(c) for row in rows for c in np.union1d(row.predicted, row.truth)} - {0, IGNORED})
     patches = [mpl.patches.Patch(color=COLOURS[c] / 255, label=classes[c]) for c in shown]  # type: ignore[attr-defined]
     figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
+    _save(figure, path)
+
+
+def save_maps(rows: Sequence[MapRow], path: Path) -> None:
+    """One row an image: the image, the map of every source from black to white, ground truth (grey where ignored).
+
+    Without any row there is no file.
+    """
+    if not rows:
+        return
+    titles = ["", *rows[0].maps, "ground truth"]
+    figure = Figure(figsize=(1.1 * len(titles), 1.1 * len(rows) + 0.3), layout="constrained")
+    axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        truth = np.where(row.truth == IGNORED, 0.5, row.truth > 0)
+        for axis, picture in zip(line, (row.image, *row.maps.values(), truth), strict=True):
+            axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+            axis.set_axis_off()
+        line[0].set_title(row.image_id, fontsize=5, loc="left", pad=2)
+    for axis, title in zip(axes[0][1:], titles[1:], strict=True):
+        axis.set_title(title.replace("_", "\n", 1), fontsize=7)
     _save(figure, path)
 
 

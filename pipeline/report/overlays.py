@@ -1,9 +1,10 @@
-"""The rows of the overlay figure: a few images of the clustered split with what each step made of them."""
+"""The rows of the figures: a few images with what each step made of them."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from PIL import Image
 
 from pipeline.cluster_store import ClusterStore
@@ -11,7 +12,7 @@ from pipeline.embedding_store import EmbeddingStore
 from pipeline.images.codecs import decode_image, decode_labels
 from pipeline.mask_store import MaskStore
 from pipeline.packed import Packed
-from pipeline.report.figures import Overlay
+from pipeline.report.figures import MapRow, Overlay
 from pipeline.report.tables import cluster_classes
 
 
@@ -33,6 +34,19 @@ def overlay_rows(
         predicted = paint(stored, image_id, names, int(run.assignments[position]), (image.shape[0], image.shape[1]))
         ground_truth = decode_labels(truth[truth.index(image_id)])
         rows.append(Overlay(image_id, image, kept[kept.index(image_id)], predicted, ground_truth))
+    return rows
+
+
+def map_rows(
+    images: Packed, truth: Packed, sources: Mapping[str, Callable[[str], Float[np.ndarray, "h w"]]], count: int
+) -> list[MapRow]:
+    """Evenly spaced ones of the images that have ground truth, with the maps of all sources (image id to map)."""
+    rows = []
+    for i in np.linspace(0, len(truth) - 1, min(count, len(truth))).astype(int).tolist():
+        image_id = truth.ids[i]
+        image = decode_image(images[images.index(image_id)])
+        maps = {name: source(image_id) for name, source in sources.items()}
+        rows.append(MapRow(image_id, image, maps, decode_labels(truth[i])))
     return rows
 
 

@@ -215,7 +215,11 @@ class ExtractMasks(Section):
 
 
 class ScoreSaliency(Section):
-    """`beta_squared` of the F-measure (0.3 throughout the field), `draws` of the bootstrap that compares sources."""
+    """`beta_squared` of the F-measure (0.3 throughout the field), `draws` of the bootstrap that compares sources.
+
+    The figure of maps shows at most `pictures` images.
+    """
 
     beta_squared: Positive
     draws: Count
+    pictures: Count

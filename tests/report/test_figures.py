@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.report.figures import Overlay, painted, save_confusion, save_overlays
+from pipeline.report.figures import MapRow, Overlay, painted, save_confusion, save_maps, save_overlays
 
 
 def test_objects_are_coloured_and_background_is_grey() -> None:
@@ -17,6 +17,11 @@ def test_figures_come_out_with_the_same_bytes(tmp_path: Path) -> None:
     rows = [Overlay("a", np.zeros((2, 2, 3), dtype=np.uint8), labels == 1, labels, labels)]
     for name in ("first", "second"):
         save_overlays(rows, ["background", "cat", "dog"], tmp_path / f"{name}.png")
+        grey = np.linspace(0, 1, 4).reshape(2, 2)
+        save_maps(
+            [MapRow("a", rows[0].image, {"rbd": grey, "prior_mean": grey}, labels)], tmp_path / f"{name}_maps.png"
+        )
         save_confusion(np.eye(2, dtype=np.int64), np.array(["background", "cat"]), tmp_path / f"{name}_confusion.png")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     assert (tmp_path / "first_confusion.png").read_bytes() == (tmp_path / "second_confusion.png").read_bytes()
+    assert (tmp_path / "first_maps.png").read_bytes() == (tmp_path / "second_maps.png").read_bytes()

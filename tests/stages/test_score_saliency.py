@@ -14,7 +14,7 @@ from pipeline.params import load
 from stages.score_saliency import main
 from tests.conftest import disc
 
-Inputs = tuple[Path, Path, Path, Path, Path, Path, Path, Path, Path]
+Inputs = tuple[Path, Path, Path, Path, Path, Path, Path, Path]
 IDS = [f"img_{i:02d}" for i in range(12)]
 
 
@@ -25,6 +25,7 @@ def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     The first mask is rejected and the others are perfect, of both sets.
     """
     (tmp_path / "priors").mkdir()
+    (tmp_path / "masks").mkdir()
     *good, last = load().sweep.priors
     for name in good:
         copy(disc_maps, tmp_path / "priors" / f"{name}.h5")
@@ -33,10 +34,11 @@ def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     truth = [(image_id, encode_png(disc(i).astype(np.uint8))) for i, image_id in enumerate(IDS[:-1])]
     write_packed(tmp_path / "labels.h5", truth, "labels", metadata={"classes": ["background", "object"]})
     masks = (disc(i) & (i > 0) for i in range(12))
-    write_masks(tmp_path / "masks.h5", IDS, np.tile([40, 48], (12, 1)), masks)
-    maps, labels, masks = disc_maps, tmp_path / "labels.h5", tmp_path / "masks.h5"
+    write_masks(tmp_path / "masks" / "target.h5", IDS, np.tile([40, 48], (12, 1)), masks)
+    copy(tmp_path / "masks" / "target.h5", tmp_path / "masks" / "benchmark.h5")
+    labels = tmp_path / "labels.h5"
     priors = tmp_path / "priors"
-    return disc_images, labels, priors, priors, maps, maps, masks, masks, labels
+    return disc_images, labels, priors, priors, disc_maps, disc_maps, tmp_path / "masks", labels
 
 
 def test_every_source_is_scored_on_the_images_with_ground_truth(inputs: Inputs, tmp_path: Path):
@@ -45,6 +47,7 @@ def test_every_source_is_scored_on_the_images_with_ground_truth(inputs: Inputs, 
     *good, last = load().sweep.priors
     refined = [f"refined_{name}" for name in (*good, last)]
     val = summary["maps"]["val"]
+    assert (tmp_path / "out" / "maps.png").stat().st_size > 1000
     assert set(summary["maps"]) == {"train", "val"}
     assert list(val) == [*good, last, "prior_mean", *refined, "pseudolabels", "basnet", "masks"]
     assert val["basnet"]["images"] == 3
@@ -86,4 +89,5 @@ def test_without_ground_truth_there_are_counts_and_no_scores(inputs: Inputs, tmp
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["maps"]["train"]["basnet"] == {"images": 0}
     assert summary["masks"] == {"images": 0, "rejected": 0}
+    assert not (tmp_path / "out" / "maps.png").exists()
     assert (tmp_path / "out" / "gains.csv").read_text() == "split,source,before,score,difference,low,high\n"
