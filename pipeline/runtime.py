@@ -58,10 +58,10 @@ def device() -> "torch.device":
     torch.backends.cudnn.benchmark = False
     wanted = os.environ.get("MASKCONTRAST_DEVICE")
     gpus = torch.cuda.device_count()
-    if not wanted:
+    if not wanted or (wanted == "cuda" and gpus):
         # Of the processes that torchrun starts on a machine, each has a GPU of its own as far as they go round.
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % gpus) if gpus else torch.device("cpu")
-    if wanted not in ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{i}" for i in range(gpus))]:
+    if wanted not in ["cpu", *(f"cuda:{i}" for i in range(gpus))]:
         raise InputError(
             f"MASKCONTRAST_DEVICE is {wanted!r} with {gpus} GPUs found; set it to cpu, cuda or one GPU as in cuda:0"
         )

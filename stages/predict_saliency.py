@@ -19,10 +19,10 @@ def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark
     network, config = load_basnet(model)
     metadata = provenance(model, config, settings)
     with scratch_area("predict_saliency", [model, target, benchmark], settings) as scratch:
-        for image_set, out in ((ImageSet(target), target_out), (ImageSet(benchmark), benchmark_out)):
+        for name, images, out in (("target", target, target_out), ("benchmark", benchmark, benchmark_out)):
+            image_set = ImageSet(images)
             compute = partial(predict, network, image_set, settings)
-            inner = scratch.inner(image_set.path.stem)
-            write_in_parts(out, len(image_set), settings.batch, compute, "maps", inner, metadata)
+            write_in_parts(out, len(image_set), settings.batch, compute, "maps", scratch.inner(name), metadata)
             log.info("predicted the saliency of %d images of %s", len(image_set), image_set.path)
 
 

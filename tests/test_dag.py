@@ -4,7 +4,6 @@
 """
 
 import re
-import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +14,9 @@ from pydantic import ConfigDict
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedSeq
 
-from pipeline import params, profile
+from pipeline import params
 from tests import dag_laws as laws
-from tests.dag_graph import ROOT, Graph, load_graph, overlap
+from tests.dag_graph import ROOT, Graph, load_graph
 
 GRAPH_LAWS: list[Callable[[Graph], list[str]]] = [
     laws.reading_order,
@@ -54,30 +53,6 @@ def test_every_stage_has_a_description() -> None:
 def test_stage_files_are_thin(graph: Graph) -> None:
     long = {path: text.count("\n") for path, text in graph.sources.items() if path.startswith("stages/")}
     assert {path: lines for path, lines in long.items() if lines > 60} == {}
-
-
-def test_the_graph_is_the_same_under_any_profile(graph: Graph, tmp_path: Path) -> None:
-    for path in ("dvc.yaml", "params.yaml", "profiles/sample.yaml"):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / path, tmp_path / path)
-    profile.apply(ROOT / "profiles" / "voc.yaml", tmp_path / "params.yaml")
-    assert load_graph(tmp_path).stages == graph.stages
-
-
-@pytest.mark.parametrize(
-    ("proposal", "made_by"), [("saliency", {"predict_saliency"}), ("images", set()), ("raw/my_masks", set())]
-)
-def test_masks_depend_on_their_proposal_alone(graph: Graph, tmp_path: Path, proposal: str, made_by: set[str]) -> None:
-    (tmp_path / "profiles").mkdir()
-    shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    text = (ROOT / "profiles" / "sample.yaml").read_text().replace("proposal: saliency\n", f"proposal: {proposal}\n")
-    (tmp_path / "profiles" / "sample.yaml").write_text(text)
-    stage = load_graph(tmp_path)["extract_masks"]
-    assert f"data/{proposal}" in stage.deps
-    makers = {
-        other.base for other in graph.stages for out in other.outs if any(overlap(dep, out) for dep in stage.deps)
-    }
-    assert makers - {"pack_images"} == made_by
 
 
 @pytest.mark.parametrize(
@@ -186,16 +161,6 @@ def test_law_4_notices(graph: Graph, path: str, line: str, problem: str) -> None
 def test_law_5_notices_a_label_reader(graph: Graph, name: str, dep: str) -> None:
     peeking = graph.changed(name, deps=(*graph[name].deps, dep))
     assert laws.law_5_labels(peeking) == [f"{name}: reads {dep}"]
-
-
-@pytest.mark.parametrize("overlay", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
-def test_one_profile_alone_teaches_saliency_by_labels(overlay: Path, tmp_path: Path) -> None:
-    for path in ("dvc.yaml", "profiles/sample.yaml"):
-        (tmp_path / path).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / path, tmp_path / path)
-    profile.apply(overlay, tmp_path / "profiles" / "sample.yaml")
-    taught = ["train_basnet: reads data/labels/proposal.h5"] if overlay.stem == "supervised_saliency" else []
-    assert laws.law_5_labels(load_graph(tmp_path)) == taught
 
 
 def test_law_6_notices_an_uncached_output(graph: Graph) -> None:

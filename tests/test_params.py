@@ -52,6 +52,21 @@ def test_contradicting_sizes_are_refused(tmp_path: Path) -> None:
         load_changed(tmp_path, "train_basnet", crop=640)
 
 
+def test_layers_of_hs_that_do_not_agree_are_refused(tmp_path: Path) -> None:
+    layers = params.load(COMMITTED).compute_priors.hs.model_dump()
+    for changed, problem in (
+        ({"confidence": [0.5, 4.0]}, r"3 layers and confidence 2; give each layer"),
+        ({"regions": [3, 33, 17]}, r"\[3, 33, 17\] must ascend"),
+    ):
+        with pytest.raises(InputError, match=r"compute_priors\.hs .*" + problem):
+            load_changed(tmp_path, "compute_priors", hs=layers | changed)
+
+
+def test_a_threshold_of_no_prior_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"refine_pseudolabels\.thresholds\.rdb.* 'rdb'; input should be 'rbd'"):
+        load_changed(tmp_path, "refine_pseudolabels", thresholds={"rdb": 0.25})
+
+
 def test_sections_are_frozen() -> None:
     section = params.load(COMMITTED).pretrain
     with pytest.raises(ValueError, match="frozen"):

@@ -56,11 +56,16 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, 
 
 def test_gpus_that_are_there_may_be_named_and_none_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    for wanted in ("cuda", "cuda:0", "cuda:1"):
+    for wanted, found in (("cuda", "cuda:0"), ("cuda:0", "cuda:0"), ("cuda:1", "cuda:1")):
         monkeypatch.setenv("MASKCONTRAST_DEVICE", wanted)
-        assert str(device()) == wanted
+        assert str(device()) == found
+    # Among processes, `cuda` is the one of this process; one that is named stays.
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    for wanted, found in (("cuda", "cuda:1"), ("cuda:0", "cuda:0")):
+        monkeypatch.setenv("MASKCONTRAST_DEVICE", wanted)
+        assert str(device()) == found
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    with pytest.raises(InputError, match="'cuda:1' with 0 GPUs found; set it to cpu"):
+    with pytest.raises(InputError, match="'cuda:0' with 0 GPUs found; set it to cpu"):
         device()
 
 

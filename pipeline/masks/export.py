@@ -1,7 +1,7 @@
 """`python -m pipeline.masks.export MASKS FOLDER` writes every mask as a PNG file named by its image's id.
 
 One object is a grey file of 0 and 255; several are a palette file of their numbers. A rejected image has no file, and
-`metadata.json` tells where the masks come from. The way back is `extract_masks.proposal: raw/FOLDER`: nothing is lost.
+`metadata.json` tells where the masks come from. The way back, `extract_masks.proposal: raw/FOLDER`, loses no object.
 """
 
 import json

@@ -73,8 +73,8 @@ def dense_error(
     As many components as hold `energy` of the variance, and one more, as in the authors' code.
     """
     variance, components = np.linalg.eigh(np.cov(background.T, bias=True).reshape(features.shape[1], -1))
-    reached = np.cumsum(variance[::-1]) >= energy * variance.sum()
-    kept = components[:, ::-1][:, : int(np.argmax(reached)) + 2]
+    held = np.cumsum(variance[::-1])
+    kept = components[:, ::-1][:, : int(np.argmax(held >= energy * held[-1])) + 2]
     centred = features - features.mean(axis=0)
     return unit_range(np.linalg.norm(centred - centred @ kept @ kept.T, axis=1))
 

@@ -18,7 +18,7 @@ from pipeline.priors.superpixels import paint, pixel_grid, region_means, unit_ra
 
 # Longest side in pixels of the images that the sides of the regions are given for.
 REFERENCE_SIDE = 400
-# Pixels of the Gaussian before the gradient, at that size.
+# Pixels of the Gaussian before the gradient, at that size; 1 at 256 px, where 0.5 scored 0.625 instead of 0.641.
 SMOOTHING = 1.6
 # No region is smaller: below, the finest layer is the noise of the watershed.
 LEAST_SIDE = 3

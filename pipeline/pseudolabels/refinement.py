@@ -54,13 +54,18 @@ class MovingAverage:
         self.updates = state["updates"]
 
 
-def prior_threshold(prior: UInt8[Tensor, "n s s"], factor: float) -> float:
-    """`factor` times the mean over all maps, in [0, 1]; InputError when no pixel of any map lies above it."""
-    threshold = factor * float(prior.numpy().mean()) / 255
+def prior_threshold(prior: UInt8[Tensor, "n s s"], name: str, settings: RefinePseudolabels) -> float:
+    """The threshold of this prior in the settings, else their factor times the mean over all its maps; in [0, 1].
+
+    Raises InputError when no pixel of any map lies above it.
+    """
+    given: dict[str, float] = {**settings.thresholds}
+    factor = settings.threshold_factor
+    threshold = given.get(name, factor * float(prior.numpy().mean()) / 255)
     if float(prior.max()) / 255 <= threshold:
         raise InputError(
-            f"no pixel of the prior maps is above {threshold:.3f}, {factor} times their mean; look at the maps that "
-            "compute_priors made, or lower refine_pseudolabels.threshold_factor"
+            f"no pixel of the {name} maps is above {threshold:.3f}, given for it or {factor} times their mean; look at "
+            "the maps that compute_priors made, or lower refine_pseudolabels.thresholds or threshold_factor"
         )
     return threshold
 

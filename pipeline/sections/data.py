@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Section, Seed, no_larger
+from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Prior, Section, Seed, no_larger
 
 
 class Base(Section):
@@ -16,7 +16,7 @@ class Base(Section):
 class Sweep(Section):
     """The lists that stages are repeated over; only the stages that gather them depend on this section."""
 
-    priors: Annotated[list[Literal["rbd", "dsr", "mc", "hs"]], Field(min_length=1)]
+    priors: Annotated[list[Prior], Field(min_length=1)]
     fractions: list[PositiveFraction]
     splits: list[Seed]
     inits: list[Literal["start", "maskcontrast"]]

@@ -12,6 +12,7 @@ from pipeline.sections.section import (
     NonNegative,
     Positive,
     PositiveFraction,
+    Prior,
     Section,
     no_larger,
 )
@@ -65,6 +66,15 @@ class Hs(Section):
     consistency: Positive
     centre: NonNegative
 
+    @model_validator(mode="after")
+    def _layers_agree(self) -> "Hs":
+        if len(self.confidence) != len(self.regions):
+            found = f"{len(self.regions)} layers and confidence {len(self.confidence)}"
+            raise ValueError(f"regions has {found}; give each layer a confidence")
+        if sorted(set(self.regions)) != self.regions:
+            raise ValueError(f"regions {self.regions} must ascend, fine to coarse")
+        return self
+
 
 class ComputePriors(Section):
     """Hand-crafted priors, computed with the longest side reduced to `max_side` pixels."""
@@ -109,7 +119,7 @@ class RefinePseudolabels(SaliencyNetwork):
     """DeepUSPS phase 1; salient is what exceeds a prior's entry in `thresholds`, else `threshold_factor` x its mean."""
 
     rounds: Count
-    thresholds: dict[str, PositiveFraction]
+    thresholds: dict[Prior, Annotated[float, Field(gt=0, lt=1)]]
     threshold_factor: Positive
     moving_average: Annotated[float, Field(ge=0, lt=1)]
     averaged_epochs: Count

@@ -1,6 +1,6 @@
 """What all sections of params.yaml share: frozen, strict, closed; and the bounds of their numbers."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
+Prior = Literal["rbd", "dsr", "mc", "hs"]
 
 
 class Section(BaseModel):

@@ -39,7 +39,7 @@ def images(tmp_path: Path) -> Packed:
     return Packed(tmp_path / "images.h5", "images")
 
 
-def test_nothing_is_lost_on_the_way_to_files_and_back(masks: MaskStore, images: Packed, tmp_path: Path):
+def test_no_object_is_lost_on_the_way_to_files_and_back(masks: MaskStore, images: Packed, tmp_path: Path):
     assert export(masks, tmp_path / "files") == 4
     chosen = settings(proposal="raw/files", components="split", min_area=0.0)
     proposals = open_proposals(images, tmp_path / "files", chosen)

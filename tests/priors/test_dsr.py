@@ -96,7 +96,7 @@ def test_posterior_weighs_the_prior_by_how_frequent_the_value_is_on_and_off_the_
     # On the object (prior above the mean .5) the value 0.9 has frequency 1/2, off it 1/4; 0.1 has 1/2 and 3/4.
     prior = np.array([0.8, 0.8, 0.4, 0.4, 0.4, 0.2])
     observed = np.array([0.9, 0.1, 0.9, 0.1, 0.1, 0.1])
-    on, off = np.where(observed > 0.5, 0.5, 0.5), np.where(observed > 0.5, 0.25, 0.75)
+    on, off = 0.5, np.where(observed > 0.5, 0.25, 0.75)
     expected = prior * on / (prior * on + (1 - prior) * off)
     expected = (expected - expected.min()) / np.ptp(expected)
     np.testing.assert_allclose(posterior(prior[None], observed[None])[0], expected)
