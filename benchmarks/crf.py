@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.measure import interleaved
+from benchmarks.measure import interleaved, published
 from pipeline.images.scenes import draw_scene
 from pipeline.params import Crf
 from pipeline.pseudolabels.grid_crf import CERTAINTY, REFERENCE_SIDE, sharpen_on_grid
@@ -21,16 +21,7 @@ from pipeline.pseudolabels.lattice_crf import sharpen_image
 from pipeline.runtime import environment, process_pool
 
 BATCH, SIZE, ROUNDS, CORES = 32, 256, 5, 2
-SETTINGS = Crf(
-    backend="grid",
-    grid=32,
-    iterations=5,
-    smoothness_sigma=3.0,
-    smoothness_weight=3.0,
-    position_sigma=80.0,
-    colour_sigma=13.0,
-    appearance_weight=10.0,
-)
+SETTINGS = Crf.model_validate(published("refine_pseudolabels")["crf"] | {"grid": 32})
 LIBRARY = find_spec("pydensecrf") is not None
 
 

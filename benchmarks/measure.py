@@ -8,6 +8,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline.params import read_mapping
+from pipeline.profile import merge
+
+PROFILES = Path(__file__).parents[1] / "profiles"
+
+
+def published(section: str) -> dict[str, Any]:
+    """A section of params.yaml as in the profile of the paper."""
+    sample, voc = (read_mapping(PROFILES / f"{name}.yaml", YAML(typ="safe")) for name in ("sample", "voc"))
+    merge(sample, voc)
+    return sample[section]
 
 
 def interleaved(

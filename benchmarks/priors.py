@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from ruamel.yaml import YAML
 from skimage import data
 
-from benchmarks.measure import interleaved
-from pipeline.params import ComputePriors, read_mapping
+from benchmarks.measure import interleaved, published
+from pipeline.params import ComputePriors
 from pipeline.priors import compute
 from pipeline.priors.compute import compute_prior
-from pipeline.profile import merge
 from pipeline.runtime import environment, process_pool
 
 WIDTH, HEIGHT, ROUNDS, IMAGES = 400, 300, 3, 8
 PRIORS = ("rbd", "dsr", "mc", "hs")
-PROFILES = Path(__file__).parents[1] / "profiles"
 
 
 def run() -> dict[str, object]:
@@ -30,7 +26,7 @@ def run() -> dict[str, object]:
 
     `scaling` is their ratio; `ms_per_image` is processor time, of which `parts` tells the share of each prior.
     """
-    images, settings = photographs(), published_settings()
+    images, settings = photographs(), ComputePriors.model_validate(published("compute_priors"))
     parts = {name: 1000 * processor_seconds(images, name, settings) for name in PRIORS}
     with processes(2) as two, processes(1) as one:
         ours, reference = interleaved(
@@ -53,13 +49,6 @@ def processes(count: int) -> Iterator[Executor]:
     """A pool of so many processes."""
     with environment(MASKCONTRAST_WORKERS=str(count)), process_pool(compute.__name__) as pool:
         yield pool
-
-
-def published_settings() -> ComputePriors:
-    """The priors as their authors set them, at the images' own size."""
-    sample, voc = (read_mapping(PROFILES / f"{name}.yaml", YAML(typ="safe")) for name in ("sample", "voc"))
-    merge(sample, voc)
-    return ComputePriors.model_validate(sample["compute_priors"])
 
 
 def photographs() -> list[np.ndarray]:

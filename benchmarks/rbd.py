@@ -9,20 +9,13 @@ from skimage import data
 from skimage.color import rgb2lab
 from skimage.filters import threshold_otsu
 
-from benchmarks.measure import interleaved
+from benchmarks.measure import interleaved, published
 from pipeline.params import Rbd
 from pipeline.priors.rbd import rbd
 from pipeline.priors.superpixels import slic_labels
 
 WIDTH, HEIGHT, ROUNDS = 400, 300, 5
-SETTINGS = Rbd(
-    superpixels=200,
-    compactness=20.0,
-    boundary_band=8,
-    background_weight=5.0,
-    smoothness=0.1,
-    position_sigma=0.4,
-)
+SETTINGS = Rbd.model_validate(published("compute_priors")["rbd"])
 
 
 def run() -> dict[str, object]:
