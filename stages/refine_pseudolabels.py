@@ -35,7 +35,7 @@ def main(
             "refined_mean": round(float(refined.mean()), 6),
         }
         write_results(results, summary, history)
-    log.info("refined the %s maps of %d images in %d rounds", prior, count, settings.rounds)
+    log.info("refined the %s maps of %d images in %d rounds", prior, count, len(settings.learning_rates))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def fuse(
     network = fresh_network(weights, settings, seed, "fusion")
     inputs = network.inputs(images, settings.batch, scratch)
     targets = [SoftTargets(maps, THRESHOLD) for maps in refined]
-    for _ in train(network, inputs, targets, settings, seed, "fusion", history, scratch):
+    for _ in train(network, inputs, targets, settings, settings.learning_rate, seed, "fusion", history, scratch):
         pass
     fused = predict(network, inputs, settings.batch, scratch)
     scored = predict(network, network.inputs(unseen, settings.batch, scratch), settings.batch, scratch)

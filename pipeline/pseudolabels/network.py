@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from pipeline.history import History
 from pipeline.images.datasets import shuffled_batches
 from pipeline.networks.backbone import Backbone, load_backbone
-from pipeline.networks.upsampling import upsample
 from pipeline.params import SaliencyNetwork
 from pipeline.progress import track
+from pipeline.pseudolabels.decoder import Decoder
 from pipeline.pseudolabels.loss import pseudolabel_loss
 from pipeline.runtime import device
 from pipeline.scratch import IN_MEMORY, Scratch
@@ -23,31 +23,7 @@ from pipeline.training.checkpoint import Checkpoint, Stateful
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly
 
-BACKBONE_STRIDE, DECODER_STRIDE, DECODER_CHANNELS = 16, 8, 48
-
-
-class Decoder(nn.Module):
-    """Merges feature maps, finest first, and draws a logit map of `size` x `size` pixels at the finest's resolution."""
-
-    def __init__(self, channels: Sequence[int], size: int) -> None:
-        super().__init__()
-        self.size = size
-        self.laterals = nn.ModuleList(nn.Conv2d(each, DECODER_CHANNELS, 1, bias=False) for each in channels)
-        self.logit = nn.Sequential(
-            nn.BatchNorm2d(DECODER_CHANNELS),
-            nn.ReLU(),
-            nn.Conv2d(DECODER_CHANNELS, DECODER_CHANNELS, 3, padding=1, bias=False),
-            nn.BatchNorm2d(DECODER_CHANNELS),
-            nn.ReLU(),
-            nn.Conv2d(DECODER_CHANNELS, 1, 1),
-        )
-
-    def forward(self, *maps: Tensor) -> Float[Tensor, "b size size"]:
-        """Logits of maps `b c h w`, one for each of `channels`."""
-        lateral = [layer(each) for layer, each in zip(self.laterals, maps, strict=True)]
-        finest = (lateral[0].shape[2], lateral[0].shape[3])
-        merged = torch.stack([upsample(each, finest) for each in lateral]).sum(0)
-        return upsample(self.logit(merged), (self.size, self.size))[:, 0]
+BACKBONE_STRIDE, DECODER_STRIDE = 16, 8
 
 
 class PseudolabelNetwork(nn.Module):
@@ -122,6 +98,7 @@ def train(
     inputs: list[Tensor],
     targets: Sequence[SoftTargets],
     settings: SaliencyNetwork,
+    learning_rate: float,
     seed: int,
     purpose: str,
     history: History,
@@ -147,7 +124,7 @@ def train(
 
     network.train()
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=settings.learning_rate)
+    optimizer = torch.optim.Adam(trained, lr=learning_rate)
     checkpoint, epochs = Checkpoint(scratch, network=network, **kept), settings.epochs
     for epoch in train_epochs(
         batches, step, optimizer, epochs, history, purpose, lambda done, _: poly(done), checkpoint=checkpoint

@@ -81,7 +81,7 @@ def refine(
     history: History,
     scratch: Scratch = IN_MEMORY,
 ) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "m s s"]]:
-    """Pseudo-labels in [0, 1] of the training images, from `settings.rounds` rounds on the prior's maps.
+    """Pseudo-labels in [0, 1] of the training images, from rounds of training that begin with the prior's maps.
 
     What exceeds `threshold` in the prior is salient. The last network also predicts the `unseen` images: what one
     network learned, without the average over epochs and without CRF.
@@ -90,12 +90,12 @@ def refine(
     network = fresh_network(weights, settings, seed)
     inputs = network.inputs(images, settings.batch, scratch)
     targets, refined = SoftTargets(prior, threshold), prior
-    for number in range(1, settings.rounds + 1):
+    for number, rate in enumerate(settings.learning_rates, 1):
         network, log = fresh_network(weights, settings, seed, "refinement", number), History()
         purpose = f"round {number}"
         inner = scratch.inner(purpose)
         average = MovingAverage(settings.moving_average, prior.shape, inner)
-        predictions = train(network, inputs, [targets], settings, seed, purpose, log, inner, average=average)
+        predictions = train(network, inputs, [targets], settings, rate, seed, purpose, log, inner, average=average)
         refined = average_predictions(predictions, average, images, settings, scratch)
         parts = ([to_bytes(part)] for part in refined.split(settings.batch))
         targets = SoftTargets(scratch.gather(len(refined), parts)[0], REFINED_THRESHOLD)

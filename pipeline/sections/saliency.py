@@ -109,16 +109,18 @@ class SaliencyNetwork(Section):
     size: Annotated[int, Field(ge=32)]
     batch: Count
     epochs: Count
-    learning_rate: Positive
     frozen_backbone: bool
     confidence_rule: bool
     beta_squared: Positive
 
 
 class RefinePseudolabels(SaliencyNetwork):
-    """DeepUSPS phase 1; salient is what exceeds a prior's entry in `thresholds`, else `threshold_factor` x its mean."""
+    """DeepUSPS phase 1, a round for each of `learning_rates`.
 
-    rounds: Count
+    Salient is what exceeds a prior's entry in `thresholds`, else `threshold_factor` x its mean.
+    """
+
+    learning_rates: Annotated[list[Positive], Field(min_length=1)]
     thresholds: dict[Prior, Annotated[float, Field(gt=0, lt=1)]]
     threshold_factor: Positive
     moving_average: Annotated[float, Field(ge=0, lt=1)]
@@ -131,6 +133,7 @@ class RefinePseudolabels(SaliencyNetwork):
 class FusePseudolabels(SaliencyNetwork):
     """DeepUSPS phase 2; with `crf_output` the fused map is sharpened by the CRF before it is saved."""
 
+    learning_rate: Positive
     crf_output: bool
     crf: Crf
 

@@ -19,7 +19,7 @@ def train_once(network: PseudolabelNetwork, discs: Discs, **changes: float) -> l
     """Train on the first 10 discs; the saliency yielded after every epoch."""
     settings = REFINE.model_copy(update={"epochs": 1, "frozen_backbone": network.frozen, **changes})
     inputs = network.inputs(discs.images[:10], batch=4)
-    epochs = train(network, inputs, [SoftTargets(discs.truth[:10], 0.5)], settings, 0, "test", History())
+    epochs = train(network, inputs, [SoftTargets(discs.truth[:10], 0.5)], settings, 0.003, 0, "test", History())
     return [saliency.clone() for _, saliency in epochs]
 
 
@@ -88,7 +88,11 @@ def test_the_loss_is_the_mean_over_the_targets(weights: Path, discs: Discs):
 
     def first_loss(*targets: SoftTargets) -> float:
         history = History()
-        list(train(fresh_network(weights, settings, 0), [discs.images[:10]], targets, settings, 0, "test", history))
+        list(
+            train(
+                fresh_network(weights, settings, 0), [discs.images[:10]], targets, settings, 0.003, 0, "test", history
+            )
+        )
         return history.rows[0]["loss"]
 
     assert first_loss(one, other) == pytest.approx((first_loss(one) + first_loss(other)) / 2, abs=1e-5)

@@ -84,22 +84,24 @@ def test_refined_maps_are_nearer_to_the_truth_than_the_prior(weights: Path, disc
     assert history.rows[-1]["loss"] < history.rows[0]["loss"]
 
 
-def test_each_round_learns_from_the_maps_of_the_one_before(
+def test_each_round_learns_from_the_maps_of_the_one_before_at_its_own_rate(
     weights: Path, discs: Discs, monkeypatch: pytest.MonkeyPatch
 ):
-    taught = []
+    taught, rates = [], []
     plain_train = refinement.train
 
-    def spying_train(network, inputs, targets, *rest, **kept):
+    def spying_train(network, inputs, targets, settings, rate, *rest, **kept):
         taught.append(targets)
-        return plain_train(network, inputs, targets, *rest, **kept)
+        rates.append(rate)
+        return plain_train(network, inputs, targets, settings, rate, *rest, **kept)
 
     monkeypatch.setattr(refinement, "train", spying_train)
-    settings = REFINE.model_copy(update={"rounds": 2, "epochs": 2, "averaged_epochs": 1})
+    settings = REFINE.model_copy(update={"learning_rates": [0.003, 0.001], "epochs": 2, "averaged_epochs": 1})
     history = History()
-    once = refined_maps(discs, weights, settings.model_copy(update={"rounds": 1}))
+    once = refined_maps(discs, weights, settings.model_copy(update={"learning_rates": [0.003]}))
     refined_maps(discs, weights, settings, history=history)
     assert [(row["round"], row["epoch"]) for row in history.rows] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert rates == [0.003, 0.003, 0.001]
     (_,), (first,), (second,) = taught
     assert first.threshold == pytest.approx(1.5 * float(discs.priors[0][:8].float().mean()) / 255)
     assert torch.equal(first.maps, discs.priors[0][:8])
@@ -117,7 +119,7 @@ def test_the_same_seed_gives_the_same_maps(weights: Path, discs: Discs):
     assert not torch.equal(refined(0), refined(1))
 
 
-SHORT = REFINE.model_copy(update={"rounds": 2, "epochs": 3, "averaged_epochs": 2})
+SHORT = REFINE.model_copy(update={"learning_rates": [0.003, 0.003], "epochs": 3, "averaged_epochs": 2})
 
 
 @pytest.mark.parametrize("frozen", [False, True])

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SHORTER = """
-refine_pseudolabels: {epochs: 3, rounds: 2}
+refine_pseudolabels: {epochs: 3, learning_rates: [0.003, 0.006]}
 fuse_pseudolabels: {epochs: 3}
 train_basnet: {epochs: 3}
 predict_saliency: {batch: 2}
