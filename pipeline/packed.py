@@ -17,6 +17,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -192,6 +193,11 @@ class Packed(Container):
         if not 0 <= i < len(self):
             raise IndexError(i)
         return self.dataset("bytes")[self._offsets[i] : self._offsets[i + 1]].tobytes()
+
+    @cached_property
+    def sizes(self) -> Int64[np.ndarray, "n 2"]:
+        """Height and width of every image of a packed set of images."""
+        return np.stack([self.dataset("height")[:], self.dataset("width")[:]], axis=1).astype(np.int64)
 
     @property
     def split_names(self) -> list[str]:

@@ -12,7 +12,7 @@ from pipeline import params
 from pipeline.history import write_results
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.cleanup import area_fractions, area_histogram
-from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
+from pipeline.masks.proposals import object_maps, open_proposals
 from pipeline.packed import Packed
 from pipeline.runtime import log, run_stage
 
@@ -27,7 +27,7 @@ def main(target: Path, benchmark: Path, source: Path, masks: Path, benchmark_mas
         image_set = Packed(images, "images")
         proposals = open_proposals(image_set, source, settings)
         found = object_maps(image_set, proposals, settings)
-        write_masks(out, image_set.ids, sizes_of(image_set), found, proposals.metadata, proposals.rejected)
+        write_masks(out, image_set.ids, image_set.sizes, found, proposals.metadata, proposals.rejected)
     store = MaskStore(masks)
     areas, kept = area_fractions(store), ~store.rejected
     mean = float(areas[kept].mean()) if kept.any() else 0.0

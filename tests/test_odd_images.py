@@ -12,12 +12,12 @@ from PIL import Image
 from pipeline import params
 from pipeline.images import folder
 from pipeline.images.codecs import decode_map, size_of
-from pipeline.images.datasets import ImageSet, MapSet, original_sizes
+from pipeline.images.datasets import ImageSet, MapSet
 from pipeline.images.packing import Checked, pack
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.basnet import BasNet
 from pipeline.masks.prediction import predict
-from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
+from pipeline.masks.proposals import object_maps, open_proposals
 from pipeline.packed import Packed, write_packed
 from pipeline.params import Sweep
 from pipeline.priors.compute import encoded_prior
@@ -115,7 +115,7 @@ def images(checked: tuple[Path, Checked]) -> ImageSet:
 
 def require_sound(maps: Packed, images: ImageSet) -> None:
     assert maps.ids == images.ids
-    assert [size_of(maps[i]) for i in range(len(maps))] == [tuple(size) for size in original_sizes(images).tolist()]
+    assert [size_of(maps[i]) for i in range(len(maps))] == [tuple(size) for size in images.sizes.tolist()]
 
 
 def test_every_odd_image_is_packed_and_every_damaged_one_listed(checked: tuple[Path, Checked]):
@@ -128,7 +128,7 @@ def test_every_odd_image_is_packed_and_every_damaged_one_listed(checked: tuple[P
 def test_every_prior_is_a_map_of_the_size_of_the_image(images: ImageSet, prior: str, kind: str):
     i = images.index(kind)
     saliency = decode_map(encoded_prior(images.path, prior, SETTINGS.compute_priors, i))
-    assert saliency.shape == tuple(original_sizes(images)[i])
+    assert saliency.shape == tuple(images.sizes[i])
     if kind in {Path(name).stem for name in SCENES}:
         assert saliency[OBJECT].mean() > saliency[~OBJECT].mean() + 0.3
 
@@ -145,9 +145,9 @@ def test_predicted_maps_and_masks_have_the_size_of_the_image(
     require_sound(Packed(path, "maps"), images)
     cleanup = SETTINGS.extract_masks.model_copy(update={"mode": mode})
     proposals = open_proposals(images, tmp_path, cleanup)
-    write_masks(tmp_path / "masks.h5", images.ids, sizes_of(images), object_maps(images, proposals, cleanup))
+    write_masks(tmp_path / "masks.h5", images.ids, images.sizes, object_maps(images, proposals, cleanup))
     masks = MaskStore(tmp_path / "masks.h5")
-    assert [masks[i].shape for i in range(len(images))] == [tuple(size) for size in original_sizes(images).tolist()]
+    assert [masks[i].shape for i in range(len(images))] == [tuple(size) for size in images.sizes.tolist()]
 
 
 def test_squares_for_the_networks_go_there_and_back(images: ImageSet, tmp_path: Path):

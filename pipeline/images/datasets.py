@@ -89,8 +89,3 @@ def shuffled_batches(
     order = rng.permutation(indices).tolist()
     batches = [order[start : start + batch] for start in range(0, len(order), batch)]
     return batches if keep_last or len(batches[-1]) == batch else batches[:-1]
-
-
-def original_sizes(images: ImageSet) -> Int64[np.ndarray, "n 2"]:
-    """Height and width of every image, as `pack_images` recorded them."""
-    return np.stack([images.dataset("height")[:], images.dataset("width")[:]], axis=1).astype(np.int64)

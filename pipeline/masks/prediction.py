@@ -27,8 +27,8 @@ def predict(
     """Id and saliency map (grey PNG at original size) of every image of a batch, from the refined output."""
     pixels = torch.stack([images.squared(i, settings.size) for i in batch])
     for i, saliency in zip(batch, refined(network.to(device()).eval(), pixels), strict=True):
-        size = [int(images.dataset(side)[i]) for side in ("height", "width")]
-        yield images.ids[i], encode_map(resized(stretched(saliency) if settings.stretch else saliency, *size))
+        found = stretched(saliency) if settings.stretch else saliency
+        yield images.ids[i], encode_map(resized(found, *images.sizes[i].tolist()))
 
 
 def provenance(model: Path, config: Mapping[str, Any], settings: PredictSaliency) -> dict[str, object]:

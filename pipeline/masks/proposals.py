@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
 
 from pipeline.errors import InputError
 from pipeline.images.codecs import decode_image, decode_map
@@ -29,11 +28,6 @@ class Proposals:
     propose: Callable[[int], tuple[ObjectMap, ObjectMap]]
     metadata: dict[str, object]
     rejected: dict[str, str] = field(default_factory=dict)
-
-
-def sizes_of(images: Packed) -> Int64[np.ndarray, "n 2"]:
-    """Height and width of every image."""
-    return np.stack([images.dataset("height")[:], images.dataset("width")[:]], axis=1).astype(np.int64)
 
 
 def open_proposals(images: Packed, source: Path, settings: ExtractMasks) -> Proposals:
@@ -88,7 +82,7 @@ def _of_regions(images: Packed, source: Path, settings: ExtractMasks) -> Proposa
 
 def _of_files(images: Packed, source: Path, settings: ExtractMasks) -> Proposals:
     """The objects in the file of the image's id, as they are; rejected as `no file` where there is none."""
-    files, sizes = files_by_id(source), sizes_of(images)
+    files, sizes = files_by_id(source), images.sizes
 
     def propose(i: int) -> tuple[ObjectMap, ObjectMap]:
         path, (height, width) = files.get(images.ids[i]), sizes[i].tolist()

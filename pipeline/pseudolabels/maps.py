@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from pipeline.images.codecs import encode_map
-from pipeline.images.datasets import ImageSet, MapSet, original_sizes
+from pipeline.images.datasets import ImageSet, MapSet
 from pipeline.networks.upsampling import upsample
 from pipeline.packed import write_packed
 from pipeline.progress import track
@@ -36,7 +36,7 @@ def write_maps(path: Path, images: ImageSet, maps: Float[Tensor, "n s s"]) -> in
     """Write square maps in [0, 1] as grey PNGs of their images' original sizes; returns how many there were."""
 
     def entries() -> Iterator[tuple[str, bytes]]:
-        for image_id, size, square in zip(images.ids, original_sizes(images).tolist(), maps, strict=True):
+        for image_id, size, square in zip(images.ids, images.sizes.tolist(), maps, strict=True):
             yield image_id, encode_map(upsample(square[None, None], tuple(size))[0, 0].numpy())
 
     return write_packed(path, entries(), "maps")

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from pipeline.packed import replacing
-from pipeline.runtime import checkpoint_seconds
+from pipeline.runtime import checkpoint_seconds, device
 from pipeline.scratch import IN_MEMORY, Scratch
 
 
@@ -45,7 +45,7 @@ class Checkpoint:
             part.load_state_dict(state["parts"][name])
         torch.set_rng_state(state["random"])
         if state["random_cuda"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["random_cuda"])
+            torch.cuda.set_rng_state(state["random_cuda"], device())
         return True
 
     def save(self) -> None:
@@ -56,7 +56,7 @@ class Checkpoint:
         state = {
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None,
+            "random_cuda": torch.cuda.get_rng_state(device()) if torch.cuda.is_initialized() else None,
         }
         with replacing(self.scratch.folder / "checkpoint.pt") as temporary, temporary.open("wb") as file:
             torch.save(state, file)

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
-from pipeline.images.datasets import ImageSet, LabelSet, MapSet, original_sizes, shuffled_batches, square_batches
+from pipeline.images.datasets import ImageSet, LabelSet, MapSet, shuffled_batches, square_batches
 from pipeline.packed import write_packed
 from tests.conftest import disc
 
@@ -69,4 +69,4 @@ def test_a_full_last_batch_is_never_dropped():
 
 
 def test_original_sizes_are_height_then_width(disc_images: Path):
-    assert original_sizes(ImageSet(disc_images)).tolist() == [[40, 48]] * 12
+    assert ImageSet(disc_images).sizes.tolist() == [[40, 48]] * 12

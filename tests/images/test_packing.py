@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.errors import InputError
 from pipeline.images import packing
-from pipeline.images.datasets import ImageSet, LabelSet, original_sizes
+from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.images.packing import Checked, ImageFiles, pack
 from tests.images.trees import save, save_indices, save_photo
 
@@ -46,7 +46,7 @@ def test_images_keep_their_bytes_and_record_their_sizes(files: ImageFiles, out: 
     save_indices(files.labels["b"], 1, height=5, width=9)
     images, _ = pack_into(out, files)
     assert [images[i] for i in range(3)] == [files.images[name].read_bytes() for name in "abc"]
-    assert original_sizes(images).tolist() == [[6, 8], [5, 9], [6, 8]]
+    assert images.sizes.tolist() == [[6, 8], [5, 9], [6, 8]]
 
 
 def test_labels_are_packed_for_labelled_images_only(files: ImageFiles, out: Path):
@@ -66,7 +66,7 @@ def test_exif_orientation_is_not_applied(files: ImageFiles, out: Path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to show
     save(files.images["c"], np.zeros((4, 10, 3), dtype=np.uint8), exif=exif)
-    assert original_sizes(pack_into(out, files)[0])[2].tolist() == [4, 10]
+    assert pack_into(out, files)[0].sizes[2].tolist() == [4, 10]
 
 
 def test_value_255_is_ignored_not_refused(files: ImageFiles, out: Path):

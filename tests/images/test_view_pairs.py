@@ -5,7 +5,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from pipeline.errors import InputError
-from pipeline.images.datasets import ImageSet, original_sizes
+from pipeline.images.datasets import ImageSet
 from pipeline.images.view_pairs import Item, ViewPairs
 from pipeline.images.views import draw_views
 from pipeline.mask_store import MaskStore, write_masks
@@ -22,7 +22,7 @@ SETTINGS = Views(size=32, min_scale=0.2, min_foreground=0.01, max_foreground=0.9
 def store(images: Path, masks: list[np.ndarray]) -> tuple[ImageSet, MaskStore]:
     opened = ImageSet(images)
     path = images.with_name("masks.h5")
-    write_masks(path, opened.ids[: len(masks)], original_sizes(opened)[: len(masks)], masks)
+    write_masks(path, opened.ids[: len(masks)], opened.sizes[: len(masks)], masks)
     return opened, MaskStore(path)
 
 

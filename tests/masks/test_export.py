@@ -10,7 +10,7 @@ from pipeline.images.codecs import encode_png
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.masks.export import encode_objects, export, main
 from pipeline.masks.mask_files import read_objects
-from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
+from pipeline.masks.proposals import object_maps, open_proposals
 from pipeline.packed import Packed, write_packed
 from tests.masks.settings import settings
 
@@ -44,7 +44,7 @@ def test_no_object_is_lost_on_the_way_to_files_and_back(masks: MaskStore, images
     chosen = settings(proposal="raw/files", components="split", min_area=0.0)
     proposals = open_proposals(images, tmp_path / "files", chosen)
     maps = object_maps(images, proposals, chosen)
-    write_masks(tmp_path / "back.h5", images.ids, sizes_of(images), maps, proposals.metadata, proposals.rejected)
+    write_masks(tmp_path / "back.h5", images.ids, images.sizes, maps, proposals.metadata, proposals.rejected)
     back = MaskStore(tmp_path / "back.h5")
     assert [len(masks.objects(i)) for i in range(5)] == [9, 1, 2, 0, 1]
     for i in range(5):

@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.images.codecs import encode_map, encode_png
 from pipeline.mask_store import MaskStore, write_masks
-from pipeline.masks.proposals import object_maps, open_proposals, sizes_of
+from pipeline.masks.proposals import object_maps, open_proposals
 from pipeline.packed import Packed, write_packed
 from pipeline.params import ExtractMasks
 from tests.images.trees import save
@@ -49,7 +49,7 @@ def extracted(images: Packed, source: Path, chosen: ExtractMasks) -> MaskStore:
     proposals = open_proposals(images, source, chosen)
     path = images.path.with_name("masks.h5")
     maps = object_maps(images, proposals, chosen)
-    write_masks(path, images.ids, sizes_of(images), maps, proposals.metadata, proposals.rejected)
+    write_masks(path, images.ids, images.sizes, maps, proposals.metadata, proposals.rejected)
     return MaskStore(path)
 
 
