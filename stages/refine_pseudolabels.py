@@ -23,7 +23,7 @@ def main(
     with scratch_area(f"refine_pseudolabels@{prior}", [images, benchmark, maps, weights], settings, seed) as scratch:
         squares, unseen = (square_images(each, settings.size, scratch) for each in (image_set, benchmark_set))
         prior_maps = square_maps(map_set, settings.size, scratch)
-        threshold = prior_threshold(prior_maps, prior, settings)
+        threshold = prior_threshold(prior_maps, prior, settings.thresholds, settings.threshold_factor)
         refined, scored = refine(squares, unseen, prior_maps, threshold, weights, settings, seed, history, scratch)
         count = write_maps(out, image_set, refined)
         write_maps(benchmark_out, benchmark_set, scored)

@@ -12,13 +12,11 @@ from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
 from pipeline.scratch import IN_MEMORY, Scratch
 
-THRESHOLD = 0.5
-
 
 def fuse(
     images: UInt8[Tensor, "n 3 s s"],
     unseen: UInt8[Tensor, "m 3 s s"],
-    refined: Sequence[UInt8[Tensor, "n s s"]],
+    targets: Sequence[SoftTargets],
     weights: Path,
     settings: FusePseudolabels,
     seed: int,
@@ -31,7 +29,6 @@ def fuse(
     """
     network = fresh_network(weights, settings, seed, "fusion")
     inputs = network.inputs(images, settings.batch, scratch)
-    targets = [SoftTargets(maps, THRESHOLD) for maps in refined]
     for _ in train(network, inputs, targets, settings, settings.learning_rate, seed, "fusion", history, scratch):
         pass
     fused = predict(network, inputs, settings.batch, scratch)

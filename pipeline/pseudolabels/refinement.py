@@ -5,7 +5,7 @@ it learns from. The pseudo-labels are the moving average of these predictions ov
 every further round they teach a fresh network.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -19,6 +19,7 @@ from pipeline.pseudolabels.crf import sharpen
 from pipeline.pseudolabels.maps import to_bytes
 from pipeline.pseudolabels.network import SoftTargets, fresh_network, predict, train
 from pipeline.scratch import IN_MEMORY, Scratch
+from pipeline.sections.section import Prior
 
 # Refined maps are probabilities; a prior is not, and its threshold follows from its mean.
 REFINED_THRESHOLD = 0.5
@@ -54,13 +55,14 @@ class MovingAverage:
         self.updates = state["updates"]
 
 
-def prior_threshold(prior: UInt8[Tensor, "n s s"], name: str, settings: RefinePseudolabels) -> float:
-    """The threshold of this prior in the settings, else their factor times the mean over all its maps; in [0, 1].
+def prior_threshold(
+    prior: UInt8[Tensor, "n s s"], name: str, thresholds: Mapping[Prior, float], factor: float
+) -> float:
+    """The threshold given for the prior of this `name`, else `factor` times the mean over all its maps; in [0, 1].
 
     Raises InputError when no pixel of any map lies above it.
     """
-    given: dict[str, float] = {**settings.thresholds}
-    factor = settings.threshold_factor
+    given: dict[str, float] = {**thresholds}
     threshold = given.get(name, factor * float(prior.numpy().mean()) / 255)
     if float(prior.max()) / 255 <= threshold:
         raise InputError(

@@ -131,8 +131,13 @@ class RefinePseudolabels(SaliencyNetwork):
 
 
 class FusePseudolabels(SaliencyNetwork):
-    """DeepUSPS phase 2; with `crf_output` the fused map is sharpened by the CRF before it is saved."""
+    """DeepUSPS phase 2; with `crf_output` the fused map is sharpened by the CRF before it is saved.
 
+    `targets_from` is the folder below data/ that it learns from: the refined maps or, to see what phase 1 is worth, the
+    priors themselves, cut where phase 1 cuts them.
+    """
+
+    targets_from: Literal["pseudolabels/refined", "priors/proposal"]
     learning_rate: Positive
     crf_output: bool
     crf: Crf

@@ -45,6 +45,7 @@ FUSE = FusePseudolabels(
     frozen_backbone=False,
     confidence_rule=True,
     beta_squared=4.0,
+    targets_from="pseudolabels/refined",
     crf_output=True,
     crf=CRF,
 )

@@ -43,17 +43,17 @@ def test_only_the_last_epochs_are_averaged_each_sharpened(monkeypatch: pytest.Mo
 
 def test_threshold_of_a_prior_is_the_factor_times_the_mean_of_all_its_maps():
     prior = torch.tensor([[[0, 0], [0, 0]], [[0, 0], [102, 102]]], dtype=torch.uint8)
-    assert prior_threshold(prior, "rbd", REFINE) == pytest.approx(1.5 * 0.1)
-    given = REFINE.model_copy(update={"thresholds": {"mc": 0.31}})
-    assert (prior_threshold(prior, "mc", given), prior_threshold(prior, "rbd", given)) == (0.31, pytest.approx(0.15))
+    assert prior_threshold(prior, "rbd", {}, 1.5) == pytest.approx(1.5 * 0.1)
+    assert prior_threshold(prior, "mc", {"mc": 0.31}, 1.5) == 0.31
+    assert prior_threshold(prior, "rbd", {"mc": 0.31}, 2.0) == pytest.approx(0.2)
 
 
 def test_a_prior_without_salient_pixels_is_refused_with_its_threshold():
     maps = torch.full((2, 4, 4), 20, dtype=torch.uint8)
     with pytest.raises(InputError, match=r"the rbd maps is above 0\.118, .* 1\.5 times .* lower refine_pseudolabels"):
-        prior_threshold(maps, "rbd", REFINE)
+        prior_threshold(maps, "rbd", {}, 1.5)
     with pytest.raises(InputError, match=r"of the mc maps is above 0\.310"):
-        prior_threshold(maps, "mc", REFINE.model_copy(update={"thresholds": {"mc": 0.31}}))
+        prior_threshold(maps, "mc", {"mc": 0.31}, 1.5)
 
 
 def refined_maps(
@@ -66,7 +66,7 @@ def refined_maps(
 ) -> torch.Tensor:
     """The refined maps of the first prior of the first 8 discs."""
     prior = discs.priors[0][:8]
-    threshold = prior_threshold(prior, "rbd", REFINE)
+    threshold = prior_threshold(prior, "rbd", {}, 1.5)
     refined, _ = refine(
         discs.images[:8], discs.images[8:9], prior, threshold, weights, settings, seed, history or History(), scratch
     )
@@ -76,7 +76,7 @@ def refined_maps(
 def test_refined_maps_are_nearer_to_the_truth_than_the_prior(weights: Path, discs: Discs):
     history = History()
     images, prior = discs.images, discs.priors[0]
-    threshold = prior_threshold(prior[:24], "rbd", REFINE)
+    threshold = prior_threshold(prior[:24], "rbd", {}, 1.5)
     refined, unseen = refine(images[:24], images[24:], prior[:24], threshold, weights, REFINE, 0, history)
     noise = mean_error(cut(prior), discs.truth)
     assert mean_error(refined, discs.truth[:24]) < 0.5 * noise
