@@ -1,4 +1,4 @@
-"""Stages that share their work among processes: started once, they run under torchrun when the environment asks for it.
+"""Stages that share their work among processes: started once, they become several when the environment asks for it.
 
 `MASKCONTRAST_PROCESSES=4` (1 by default) starts four; on a machine with GPUs the one of local rank r uses GPU r. Under
 a torchrun of the user's own, on one machine or on several with one file system, they use its processes.
@@ -7,17 +7,22 @@ a torchrun of the user's own, on one machine or on several with one file system,
 import logging
 import os
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, get_error_handler
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from pipeline.errors import InputError
 from pipeline.runtime import log, run_stage
 
+GRACE = 2.0  # seconds in which a process whose partner is gone gets stopped
 PATIENCE = timedelta(days=30)  # with fewer batches left than processes, most wait for one
 
 
@@ -26,20 +31,52 @@ def run_shared_stage(main: Callable[..., None]) -> None:
 
     @wraps(main)
     def shared(*arguments: Any, **options: Any) -> None:
+        count = _wanted_processes()
         if "WORLD_SIZE" in os.environ:
             log.setLevel(logging.INFO if os.environ["RANK"] == "0" else logging.ERROR)
             dist.init_process_group("gloo", timeout=PATIENCE)
-        elif (count := _wanted_processes()) > 1:
-            _become_torchrun(count)
-        main(*arguments, **options)
+            with _errors_reported_once() if count > 1 else nullcontext():
+                main(*arguments, **options)
+        elif count > 1:
+            _run_ranks(count)
+        else:
+            main(*arguments, **options)
 
     run_stage(shared)
 
 
-def _become_torchrun(count: int) -> NoReturn:
-    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--module"]
+def _run_ranks(count: int) -> None:
+    """Run this stage in `count` processes; InputError with what the first that failed has said, or died of."""
+    config = LaunchConfig(1, 1, count, None, "stage", rdzv_backend="c10d", rdzv_endpoint="localhost:0", max_restarts=0)
     module = f"stages.{Path(sys.argv[0]).stem}"
-    os.execv(sys.executable, [sys.executable, *torchrun, module, *sys.argv[1:]])
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # it tells of a failure at length
+    try:
+        elastic_launch(config, sys.executable)("-m", module, *sys.argv[1:])
+    except ChildFailedError as error:
+        failed, failure = error.get_first_failure()
+        reply = failure.error_file_data.get("message")
+        if isinstance(reply, dict):
+            raise InputError(reply["message"].removeprefix(f"{InputError.__name__}: ")) from None
+        killed = f"was killed by {failure.signal_name()}"
+        died = killed if failure.exitcode < 0 else "failed as shown above"
+        remedy = "run the stage again, it goes on from its last checkpoint"
+        raise InputError(f"process {failed} of {count} {died}, and the others were stopped; {remedy}") from None
+
+
+@contextmanager
+def _errors_reported_once() -> Iterator[None]:
+    """Leave bad input for the process that started this one to tell, since every rank may have come across it.
+
+    Of other errors the first is shown: the rest follow from it, and their processes are stopped before they can tell.
+    """
+    try:
+        yield
+    except InputError as error:
+        get_error_handler().record_exception(error)
+        sys.exit(1)
+    except Exception:
+        time.sleep(GRACE)
+        raise
 
 
 def _wanted_processes() -> int:

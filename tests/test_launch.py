@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,27 +8,35 @@ import pytest
 from pipeline import runtime
 from pipeline.launch import processes, rank, run_shared_stage, wait_for_all
 
+STAGE = """
+import os, signal
+from pipeline.errors import InputError
+from pipeline.launch import rank, run_shared_stage, wait_for_all
 
-class Started(BaseException):
-    """Stands in for the program that takes this one's place."""
+
+def main(trouble: str) -> None:
+    if trouble == "bad input everywhere" or (trouble == "bad input" and rank() == 1):
+        raise InputError("maps.h5 has no maps; make some")
+    if trouble == "kill" and rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if trouble == "bug" and rank() == 1:
+        print(1 / 0)
+    wait_for_all()
+
+
+if __name__ == "__main__":
+    run_shared_stage(main)
+"""
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The command lines of programs that took this one's place."""
-    lines: list[list[str]] = []
-
-    def execv(program: str, line: list[str]) -> None:
-        lines.append(line)
-        raise Started
-
-    monkeypatch.setattr(os, "execv", execv)
+def arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line of a stage, alone."""
     monkeypatch.setattr("sys.argv", ["/somewhere/stages/predict_saliency.py", "in.h5"])
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    return lines
 
 
-def test_one_process_runs_the_stage_itself(started: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_process_runs_the_stage_itself(arguments: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKCONTRAST_PROCESSES", "1")
     seen = []
 
@@ -35,28 +45,43 @@ def test_one_process_runs_the_stage_itself(started: list[list[str]], monkeypatch
 
     with pytest.raises(SystemExit) as stop:
         run_shared_stage(main)
-    assert (stop.value.code, seen, started) == (0, [Path("in.h5")], [])
+    assert (stop.value.code, seen) == (0, [Path("in.h5")])
     assert (rank(), processes()) == (0, 1)
     wait_for_all()
 
 
-def test_more_are_started_by_torchrun_with_the_same_arguments(
-    started: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MASKCONTRAST_PROCESSES", "3")
-
-    def main(path: Path) -> None:
-        raise AssertionError("the stage itself does not run here")
-
-    with pytest.raises(Started):
-        run_shared_stage(main)
-    assert started[0][-3:] == ["--module", "stages.predict_saliency", "in.h5"]
-    assert "--nproc-per-node=3" in started[0]
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("trouble", "status", "last"),
+    [
+        ("none", 0, ""),
+        ("bad input", 1, "error: maps.h5 has no maps; make some"),
+        ("bad input everywhere", 1, "error: maps.h5 has no maps; make some"),
+        (
+            "kill",
+            1,
+            "error: process 1 of 2 was killed by SIGKILL, and the others were stopped; run",
+        ),
+        ("bug", 1, "error: process 1 of 2 failed as shown above, and the others were stopped; run"),
+    ],
+)
+def test_several_processes_fail_together_and_say_why_once(tmp_path: Path, trouble: str, status: int, last: str) -> None:
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages" / "__init__.py").touch()
+    (tmp_path / "stages" / "trouble.py").write_text(STAGE)
+    environment = os.environ | {"MASKCONTRAST_PROCESSES": "2", "PYTHONPATH": str(Path.cwd())}
+    line = [sys.executable, "-m", "stages.trouble", trouble]
+    run = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    *shown, said = run.stderr.splitlines() or [""]
+    assert run.returncode == status
+    assert said.startswith(last)
+    tracebacks = [line for line in shown if line.endswith("Traceback (most recent call last):")]
+    assert len(tracebacks) == (trouble == "bug")
 
 
 @pytest.mark.parametrize("wanted", ["two", "0", "-1"])
 def test_a_number_of_processes_that_is_none_is_refused(
-    started: list[list[str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wanted: str
+    arguments: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, wanted: str
 ) -> None:
     monkeypatch.setenv("MASKCONTRAST_PROCESSES", wanted)
     with pytest.raises(SystemExit) as stop:
