@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -37,10 +38,9 @@ class Checkpoint:
 
     def restore(self) -> bool:
         """Bring all parts to where the last save left them; False when there was none."""
-        folder = self.scratch.folder
-        if folder is None or not (folder / "checkpoint.pt").exists():
+        if self.kept is None:
             return False
-        state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+        state = torch.load(self.kept, map_location="cpu", weights_only=True)
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
         torch.set_rng_state(state["random"])
@@ -64,7 +64,13 @@ class Checkpoint:
             os.fsync(file.fileno())
         self._saved = time.monotonic()
 
-    def save_when_due(self) -> None:
-        """Save if the last time is longer ago than the environment asks for."""
-        if time.monotonic() - self._saved >= self._seconds:
-            self.save()
+    @property
+    def due(self) -> bool:
+        """Whether the last save is longer ago than the environment asks for."""
+        return self.scratch.folder is not None and time.monotonic() - self._saved >= self._seconds
+
+    @property
+    def kept(self) -> Path | None:
+        """The file of the last save, if there was one."""
+        path = self.scratch.folder and self.scratch.path("checkpoint.pt")
+        return path if path and path.exists() else None

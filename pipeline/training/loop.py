@@ -1,6 +1,5 @@
 """The one training loop: epochs of steps, a schedule, a progress bar, a history."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from pipeline.history import History
 from pipeline.progress import track
 from pipeline.runtime import log
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.watch import Watch
 
 Batch = TypeVar("Batch")
 
@@ -57,13 +57,15 @@ def train_epochs(
     schedule: Callable[[float, int], float],
     load: Callable[[Sequence[Any]], Iterable[Any]] = iter,
     checkpoint: Checkpoint | None = None,
+    watch: Watch = Watch(),
 ) -> Iterator[int]:
     """Train, and yield each epoch's index once it is over; the caller does there what belongs between epochs.
 
     `batches(epoch)` says what the epoch's batches are and `load` reads such batches; `step(batch)` returns named
     scalars of which `loss` is minimised; `schedule(progress, step)` is the factor on every group's initial learning
-    rate, with progress in [0, 1). The mean of each scalar over the epoch becomes a row of `history`. A scalar that is
-    not finite raises InputError with the epoch and the step once that epoch is over.
+    rate, with progress in [0, 1). The mean of each scalar over the epoch becomes a row of `history`. A scalar or a
+    weight that is not finite, and whatever else `watch` calls a fault, raises InputError with the epoch, the step and
+    the last good checkpoint, once that epoch is over or a checkpoint is due: what is faulty is never saved.
 
     `checkpoint` holds all that learns and all that the caller changes between epochs; optimizer and history join it.
     It is saved after every epoch, once the caller is done there, and when due in between. A training that was
@@ -75,7 +77,7 @@ def train_epochs(
     if checkpoint.restore():
         log.info("%s: resumes after epoch %d of %d and %d batches more", description, at.epochs, epochs, at.batch)
     for epoch in range(at.epochs, epochs):
-        chosen = batches(epoch)
+        chosen, where = batches(epoch), f"{description}, epoch {epoch + 1}"
         # A loader draws a number for itself when it starts; that of an epoch which goes on has done so already.
         with torch.random.fork_rng(devices=[], enabled=at.batch > 0):
             left = iter(load(chosen[at.batch :]))
@@ -84,8 +86,11 @@ def train_epochs(
             for group, rate in zip(optimizer.param_groups, initial, strict=True):
                 group["lr"] = rate * factor
             at.step(_update(step, batch, optimizer))
-            checkpoint.save_when_due()
-        history.add(epoch=epoch + 1, **_means(at.scalars, f"{description}, epoch {epoch + 1}"))
+            if checkpoint.due:
+                _require_sound(at, chosen, optimizer, watch, checkpoint, where)
+                checkpoint.save()
+        _require_sound(at, chosen, optimizer, watch, checkpoint, where)
+        history.add(epoch=epoch + 1, **_means(at.scalars))
         at.epochs, at.scalars = epoch + 1, {}
         yield epoch
         checkpoint.save()
@@ -101,17 +106,25 @@ def _update(
     return scalars
 
 
-def _means(steps: dict[str, list[Tensor]], where: str) -> dict[str, float]:
-    """The mean of each scalar over an epoch's steps; InputError for the first one that is not finite."""
-    means = {}
-    for name, scalars in steps.items():
-        # Only now, since a look at a step's value would have kept the GPU from running ahead.
-        values = _stacked(scalars)
-        for number, value in enumerate(values.tolist(), 1):
-            if not math.isfinite(value):
-                raise InputError(f"{where}, step {number}: {name} is {value}; lower the learning rate")
-        means[name] = float(sum(values)) / len(scalars)
-    return means
+def _require_sound(
+    at: Position,
+    batches: Sequence[Any],
+    optimizer: torch.optim.Optimizer,
+    watch: Watch,
+    checkpoint: Checkpoint,
+    where: str,
+) -> None:
+    """InputError for the first fault in this epoch; seldom asked, as a look at values makes a GPU wait."""
+    steps = {name: _stacked(scalars).tolist() for name, scalars in at.scalars.items()}
+    weights = [weight.detach() for group in optimizer.param_groups for weight in group["params"]]
+    if fault := watch.first_fault(steps, batches, weights):
+        kept = f"; the last good checkpoint is {checkpoint.kept}" if checkpoint.kept else ""
+        raise InputError(f"{where}, {fault}{kept}")
+
+
+def _means(steps: dict[str, list[Tensor]]) -> dict[str, float]:
+    """The mean of each scalar over an epoch's steps."""
+    return {name: float(sum(_stacked(scalars))) / len(scalars) for name, scalars in steps.items()}
 
 
 def _stacked(scalars: list[Tensor]) -> Tensor:

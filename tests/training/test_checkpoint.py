@@ -120,10 +120,13 @@ def test_stopped_while_saving_the_checkpoint_before_stays(tmp_path: Path, monkey
     assert history.rows == [{"loss": 1}]
 
 
-def test_in_memory_nothing_is_kept():
+def test_in_memory_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", "0")
     checkpoint = Checkpoint(Scratch(), history=History())
     checkpoint.save()
     assert not checkpoint.restore()
+    assert not checkpoint.due
+    assert checkpoint.kept is None
 
 
 def test_within_an_epoch_it_is_saved_no_more_often_than_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -133,9 +136,8 @@ def test_within_an_epoch_it_is_saved_no_more_often_than_asked(tmp_path: Path, mo
     checkpoint, saved = Checkpoint(Scratch(tmp_path)), []
     for passed in range(20):
         now = 100.0 + passed
-        checkpoint.save_when_due()
-        if (tmp_path / "checkpoint.pt").exists():
-            (tmp_path / "checkpoint.pt").unlink()
+        if checkpoint.due:
+            checkpoint.save()
             saved.append(passed)
     assert saved == [7, 14]
 

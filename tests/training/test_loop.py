@@ -1,10 +1,16 @@
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pipeline.errors import InputError
 from pipeline.history import History
-from pipeline.training.loop import train_epochs
+from pipeline.scratch import Scratch
+from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.loop import Position, train_epochs
+from pipeline.training.watch import Watch
 
 
 class Quadratic(nn.Module):
@@ -74,6 +80,54 @@ def test_a_loss_that_is_not_finite_stops_with_the_epoch_and_the_step(finite_step
     with pytest.raises(InputError, match=f"^toy, {place}: loss is inf; lower the learning rate$"):
         list(training)
     assert all(row["loss"] == 0.5 for row in history.rows)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_next_epoch():
+    weight, history = nn.Parameter(torch.tensor(0.0)), History()
+    optimizer = torch.optim.SGD([weight], lr=1.0)
+    training = train_epochs(  # the square root has no slope at 0, though a value
+        lambda _: ["a"], lambda _: {"loss": weight.abs().sqrt()}, optimizer, 2, history, "toy", constant
+    )
+    with pytest.raises(InputError, match=r"^toy, epoch 1, step 1: weights are no longer finite; lower the learning"):
+        list(training)
+    assert history.rows == []
+
+
+def test_what_a_watch_calls_a_fault_stops_with_the_step_and_its_batch():
+    model = Quadratic()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    watch = Watch(lambda step: "seen too much; look away" if step["seen"] > 2 else None, "number {:.0f}".format)
+    loaders = [[1.0, 2.0], [2.0, 3.0, 4.0]]
+    training = train_epochs(
+        lambda epoch: loaders[epoch], model.step, optimizer, 2, History(), "toy", constant, watch=watch
+    )
+    with pytest.raises(InputError, match=r"^toy, epoch 2, step 2 \(number 3\): seen too much; look away$"):
+        list(training)
+
+
+@pytest.mark.parametrize("seconds", ["0", "3600"])
+def test_what_went_wrong_is_never_saved_and_the_checkpoint_before_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: str
+):
+    monkeypatch.setenv("MASKCONTRAST_CHECKPOINT_SECONDS", seconds)
+    model, position = Quadratic(), Position()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+
+    def step(batch: float) -> dict[str, Tensor]:
+        return {"loss": model.step(batch)["loss"] * batch}
+
+    training = train_epochs(
+        lambda _: [1.0, 1.0, torch.nan, 1.0], step, optimizer, 1, History(), "toy", constant,
+        checkpoint=Checkpoint(Scratch(tmp_path), model=model),
+    )  # fmt: skip
+    kept = re.escape(f"; the last good checkpoint is {tmp_path}/checkpoint.pt") if seconds == "0" else ""
+    with pytest.raises(InputError, match=f"^toy, epoch 1, step 3: loss is nan; lower the learning rate{kept}$"):
+        list(training)
+    assert Checkpoint(
+        Scratch(tmp_path), model=model, optimizer=optimizer, history=History(), position=position
+    ).restore() == (seconds == "0")
+    if seconds == "0":
+        assert (position.steps, float(model.w.detach())) == (2, 0.25)
 
 
 def test_means_add_up_in_the_order_of_the_steps():
