@@ -115,6 +115,15 @@ def _contrast_pixels(
     return entropies, correct, (gradient - unit * (unit * gradient).sum(1, keepdim=True)) / norms
 
 
+def plain_saliency_loss(logits: Float[Tensor, "b 1 h w"], masks: Bool[Tensor, "b height width"]) -> Float[Tensor, ""]:
+    """Binary cross-entropy of the saliency head, every pixel of the batch alike (paper, Algorithm 1).
+
+    The logits are upsampled to the masks.
+    """
+    upsampled = upsample(logits, (masks.shape[1], masks.shape[2]))[:, 0]
+    return F.binary_cross_entropy_with_logits(upsampled, masks.to(logits.dtype))
+
+
 def balanced_saliency_loss(
     logits: Float[Tensor, "b 1 h w"], masks: Bool[Tensor, "b height width"]
 ) -> Float[Tensor, ""]:

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pipeline.contrast.encoder import Encoder, build_encoder
-from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss
+from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, plain_saliency_loss
 from pipeline.contrast.momentum import key_copy, update_key
 from pipeline.contrast.prototype_queue import PrototypeQueue
-from pipeline.contrast.prototypes import pool_pixels
+from pipeline.contrast.prototypes import gather_prototypes, pool_pixels
 from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.images.datasets import ImageSet, shuffled_batches
 from pipeline.images.view_pairs import ViewPairs
+from pipeline.launch import rank
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
 from pipeline.runtime import workers
@@ -46,21 +47,27 @@ class MaskContrast(nn.Module):
     ) -> dict[str, Tensor]:
         """One step up to the loss, in the order of Algorithm 1: the key moves before it is used, the queue after."""
         settings = self.settings
+        if not settings.augmented_views:
+            key_images, key_masks = query_images, query_masks
         embeddings, saliency = self.query(query_images)
         with torch.no_grad():
             update_key(self.key, self.query, settings.momentum)
             # MoCo shuffles the keys over devices, lest batch statistics tell which query belongs to which key. One
             # process has one batch, and nothing to shuffle with.
             prototypes = pool_pixels(self.key(key_images)[0], key_masks.to(embeddings.dtype))
+        everyone = gather_prototypes(prototypes)
+        others = [part for i, part in enumerate(everyone) if i != rank()] if settings.negatives == "global" else []
+        negatives = torch.cat([*others, self.queue.prototypes])
         contrastive, accuracy = contrastive_loss(
-            embeddings, query_masks, prototypes, self.queue.prototypes, settings.temperature, settings.class_balance
+            embeddings, query_masks, prototypes, negatives, settings.temperature, settings.class_balance
         )
-        saliency_loss = balanced_saliency_loss(saliency, query_masks)
-        self.queue.enqueue(prototypes)
+        saliency_loss = balanced_saliency_loss if settings.saliency_balance else plain_saliency_loss
+        saliency = saliency_loss(saliency, query_masks)
+        self.queue.enqueue(everyone.flatten(0, 1))
         return {
-            "loss": contrastive + settings.saliency_weight * saliency_loss,
+            "loss": contrastive + settings.saliency_weight * saliency,
             "contrastive": contrastive,
-            "saliency": saliency_loss,
+            "saliency": saliency,
             "accuracy": accuracy,
             "foreground": query_masks.float().mean(),
         }

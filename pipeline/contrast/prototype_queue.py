@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class PrototypeQueue(nn.Module):
-    """A ring of the `size` newest prototypes, one a row; `pointer` is the row that is overwritten next.
+    """A ring of the `size` newest prototypes, one a row; `pointer` is the row that is overwritten next. 0 holds none.
 
     It starts with directions drawn uniformly (normalised Gaussians), as in MoCo. It takes batches of any size,
     whether or not they divide it.
@@ -27,6 +27,8 @@ class PrototypeQueue(nn.Module):
     def enqueue(self, prototypes: Float[Tensor, "b d"]) -> None:
         """Overwrite the oldest rows with new prototypes, wrapping around; of more than fit the last ones stay."""
         size = len(self.prototypes)
+        if size == 0:
+            return
         # Only the last `size` are written: a row assigned twice at once would keep either.
         order = torch.arange(len(prototypes), device=prototypes.device)[-size:]
         self.prototypes[(self.pointer + order) % size] = prototypes[-size:]

@@ -30,6 +30,11 @@ def pool_pixels(
     return F.normalize(sums, dim=1, eps=EPSILON)
 
 
+def gather_prototypes(prototypes: Float[Tensor, "b d"]) -> Float[Tensor, "p b d"]:
+    """The prototypes that the processes have of their parts of a batch, by rank; one process has the whole batch."""
+    return prototypes[None]
+
+
 def _pixel_norms(embedding: Float[Tensor, "d h w"], upsampling: Upsampling) -> Float[Tensor, "height width"]:
     strips = (strip.expand(embedding) for _, strip in upsampling.strips())
     return torch.cat([pixels.square().sum(0).sqrt() for pixels in strips])

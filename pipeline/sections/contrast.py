@@ -41,7 +41,13 @@ class Encoder(Section):
 
 
 class Pretrain(Section):
-    """MaskContrast pretraining (paper sections 3 and 4.1)."""
+    """MaskContrast pretraining (paper sections 3 and 4.1; docs/options.md compares the choices).
+
+    `queue` 0 is no queue, and `momentum` 0 no momentum encoder: the key encoder then has the query encoder's weights.
+    Without `augmented_views` the query view is its own positive. Of `negatives` in a batch that several processes
+    share, `global` takes the whole batch's, `local` those of the process. `class_balance` weighs object pixels as E-Net
+    does, an image being a class; `saliency_balance` weighs object and ground as HED does.
+    """
 
     split: str
     encoder: Encoder
@@ -53,11 +59,14 @@ class Pretrain(Section):
     backbone_rate_factor: Positive
     weight_decay: NonNegative
     warmup_steps: CountOrZero
-    queue: Count
+    augmented_views: bool
+    queue: CountOrZero
+    negatives: Literal["global", "local"]
     temperature: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     saliency_weight: NonNegative
     class_balance: bool
+    saliency_balance: bool
 
 
 class Embed(Section):

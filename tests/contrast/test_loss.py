@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -6,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.contrast import interpolation
-from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, pixel_factors
+from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, pixel_factors, plain_saliency_loss
 from pipeline.contrast.prototypes import pool_pixels
 from tests.contrast import golden
 
@@ -143,7 +144,16 @@ def test_saliency_loss_of_undecided_logits_is_twice_the_product_of_the_shares_ti
     assert float(value) == pytest.approx(2 * 3 / 16 * math.log(2))
 
 
-def test_saliency_loss_upsamples_its_logits():
+@pytest.mark.parametrize("loss", [balanced_saliency_loss, plain_saliency_loss])
+def test_saliency_loss_upsamples_its_logits(loss: Callable[[Tensor, Tensor], Tensor]):
     logits, masks = torch.randn(2, 1, 3, 3, dtype=torch.double), torch.rand(2, 12, 9) < 0.3
     full = F.interpolate(logits, size=(12, 9), mode="bilinear", align_corners=False)
-    torch.testing.assert_close(balanced_saliency_loss(logits, masks), balanced_saliency_loss(full, masks))
+    torch.testing.assert_close(loss(logits, masks), loss(full, masks))
+
+
+def test_plain_saliency_loss_is_the_mean_log_of_what_was_given_to_the_truth():
+    # Logits log 3 and -log 3 are probabilities 3/4 and 1/4: an object pixel at each, then a ground pixel at the second.
+    logits = torch.tensor([[[[math.log(3), -math.log(3), -math.log(3)]]]])
+    masks = torch.tensor([[[True, True, False]]])
+    expected = -(math.log(3 / 4) + math.log(1 / 4) + math.log(3 / 4)) / 3
+    assert float(plain_saliency_loss(logits, masks)) == pytest.approx(expected)

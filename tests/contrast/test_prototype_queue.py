@@ -49,6 +49,13 @@ def test_queue_of_five_holds_the_newest_five_for_any_batch(batch: int):
     assert queue.prototypes[(queue.pointer - 1) % 5] == last - 1
 
 
+def test_a_queue_of_none_stays_empty():
+    queue = filled(0)
+    queue.enqueue(numbered(0, 3))
+    assert queue.prototypes.shape == (0, 1)
+    assert queue.pointer == 0
+
+
 def test_contents_and_pointer_survive_a_state_dict():
     queue, other = filled(5), PrototypeQueue(5, 1, generator(1))
     queue.enqueue(numbered(0, 3))
