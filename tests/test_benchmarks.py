@@ -32,6 +32,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("loss", {"BATCH": 2, "SIZE": 64}),
         ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
         ("crf", {"BATCH": 2, "SIZE": 96, "ROUNDS": 1}),
+        ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
     ],
 )
 def test_a_benchmark_ends_with_one_line_of_its_numbers(
