@@ -1,3 +1,4 @@
+import math
 import re
 import shutil
 from pathlib import Path
@@ -101,6 +102,30 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
     assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
     assert loaded.sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
+
+
+def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:
+    profile.apply(ROOT / "profiles" / "voc.yaml", own_params)
+    changed = profile.apply(ROOT / "profiles" / "voc_official_code.yaml", own_params)
+    pretrain = ["views.min_foreground", "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
+    assert sorted(changed) == sorted(
+        [f"pretrain.{key}" for key in pretrain]
+        + ["embed.threshold", "embed.weight", "embed.normalize_pixels", "probe_linear.decay_epochs"]
+    )
+    loaded = params.load(own_params)
+    assert (loaded.pretrain.batch, loaded.pretrain.queue, loaded.pretrain.epochs) == (128, 256, 40)
+    # A logit of 0.5.
+    assert loaded.embed.threshold == pytest.approx(1 / (1 + math.exp(-0.5)), abs=1e-4)
+
+
+def test_every_parameter_that_the_options_name_exists(own_params: Path) -> None:
+    rows = [line for line in (ROOT / "docs" / "options.md").read_text().splitlines() if line.startswith("|")]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)`", row)}
+    assert len(named) > 20
+    for name in named:
+        section = params.load(own_params)
+        for part in name.split("."):
+            section = getattr(section, part)
 
 
 @pytest.mark.parametrize(
