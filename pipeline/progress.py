@@ -1,5 +1,6 @@
 """Progress bars with rates."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -11,3 +12,20 @@ T = TypeVar("T")
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "image") -> Iterator[T]:
     """Yield `items` behind a progress bar on standard error; it refreshes once a second and stays when done."""
     return iter(tqdm(items, desc=description, total=total, unit=unit, mininterval=1.0, dynamic_ncols=True))
+
+
+class Speed:
+    """Items per second. It depends on the machine, so it is for the log and never for a result."""
+
+    def __init__(self) -> None:
+        self._items, self._since = 0, time.monotonic()
+
+    def count(self, items: int) -> None:
+        """Add items that are done."""
+        self._items += items
+
+    def restart(self) -> float:
+        """Items per second since the start, or since this was called last."""
+        items, since = self._items, self._since
+        self.__init__()
+        return items / max(time.monotonic() - since, 1e-9)

@@ -14,6 +14,7 @@ from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, pla
 from pipeline.contrast.momentum import key_copy, update_key
 from pipeline.contrast.prototype_queue import PrototypeQueue
 from pipeline.contrast.prototypes import gather_prototypes, pool_pixels
+from pipeline.contrast.watch import embedding_std, fault_finder
 from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.images.datasets import ImageSet, shuffled_batches
@@ -21,12 +22,14 @@ from pipeline.images.view_pairs import ViewPairs
 from pipeline.launch import rank
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
-from pipeline.runtime import workers
+from pipeline.progress import Speed
+from pipeline.runtime import log, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly, warmup
+from pipeline.training.watch import Watch
 
 
 class MaskContrast(nn.Module):
@@ -69,6 +72,7 @@ class MaskContrast(nn.Module):
             "contrastive": contrastive,
             "saliency": saliency,
             "accuracy": accuracy,
+            "embedding_std": embedding_std(embeddings, query_masks),
             "foreground": query_masks.float().mean(),
         }
 
@@ -125,7 +129,12 @@ def _train(
 
     def step(batch: Sequence[Tensor]) -> dict[str, Tensor]:
         *views, _, replaced = (part.to(device, non_blocking=True) for part in batch)
+        speed.count(len(replaced))
         return model(*views) | {"replaced": replaced.float().mean()}
+
+    def named(batch: list[int]) -> str:
+        # Those shown, which are not those asked for where the mask of one fits no views.
+        return ", ".join(views.images.ids[views[i][-2]] for i in batch)
 
     steps_per_epoch = max(1, len(views) // settings.batch)
 
@@ -133,11 +142,12 @@ def _train(
         # Poly falls from epoch to epoch, as in the authors' code, not from step to step.
         return poly(step // steps_per_epoch / settings.epochs) * warmup(step, settings.warmup_steps)
 
-    history = History()
+    history, speed, watch = History(), Speed(), Watch(fault_finder(settings), named)
     optimizer = _optimizer(model.query, settings)
     epochs = settings.epochs
-    for _ in train_epochs(batches, step, optimizer, epochs, history, "pretrain", schedule, load, checkpoint):
-        pass
+    for _ in train_epochs(batches, step, optimizer, epochs, history, "pretrain", schedule, load, checkpoint, watch):
+        row = ", ".join(f"{name} {value:.4g}" for name, value in history.rows[-1].items())
+        log.info("pretrain: %s, %.1f images/s", row, speed.restart())
     return history
 
 

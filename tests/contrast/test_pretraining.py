@@ -7,7 +7,7 @@ import torch
 
 from pipeline import params
 from pipeline.contrast.encoder import Encoder, build_encoder
-from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, plain_saliency_loss
+from pipeline.contrast.loss import contrastive_loss
 from pipeline.contrast.pretraining import MaskContrast, pretrain
 from pipeline.contrast.prototypes import pool_pixels
 from pipeline.errors import InputError
@@ -51,12 +51,6 @@ def views(count: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.rand(count, 3, 48, 48), torch.rand(count, 48, 48) < 0.3
 
 
-def model_with(start: Path, settings: params.Pretrain, **changes: object) -> MaskContrast:
-    """Of the same starting weights each time, in evaluation mode."""
-    torch.manual_seed(0)
-    return MaskContrast(build_encoder(start, settings.encoder), settings.model_copy(update=changes), 0).eval()
-
-
 def test_same_seed_gives_the_same_bytes_and_another_seed_does_not(
     disc_images: Path, disc_masks: Path, start: Path, settings: params.Pretrain, tmp_path: Path
 ):
@@ -74,8 +68,10 @@ def test_images_without_a_mask_are_left_out_and_counted(
 ):
     _, summary, history = trained(disc_images, disc_masks, start, settings.model_copy(update={"epochs": 1}))
     assert (summary["images"], summary["used"], summary["without_mask"]) == (12, 11, 1)
-    assert list(history.rows[0]) == ["epoch", "loss", "contrastive", "saliency", "accuracy", "foreground", "replaced"]
     row = history.rows[0]
+    parts = ["epoch", "loss", "contrastive", "saliency", "accuracy", "embedding_std", "foreground", "replaced"]
+    assert list(row) == parts
+    assert 0.1 < row["embedding_std"] < 1
     assert row["loss"] == pytest.approx(row["contrastive"] + row["saliency"])
     assert 0.01 < row["foreground"] < 0.99
     assert row["replaced"] == 0
@@ -136,6 +132,21 @@ def test_too_few_masks_are_refused_with_the_counts(
         trained(disc_images, tmp_path / "none.h5", start, settings)
 
 
+def test_a_training_that_fails_names_the_images_that_were_shown(
+    disc_images: Path, start: Path, settings: params.Pretrain, tmp_path: Path
+):
+    ids, sizes = [f"img_{i:02d}" for i in range(12)], np.array([[40, 48]] * 12)
+    small = np.zeros((40, 48), dtype=bool)
+    small[20, 20] = True  # fits no views, so that another image is shown
+    write_masks(tmp_path / "masks.h5", ids, sizes, [small if i == 5 else disc(i) for i in range(12)])
+    wild = settings.model_copy(update={"learning_rate": 1e12, "warmup_steps": 0, "batch": 12})
+    with pytest.raises(InputError, match=r"^pretrain, epoch [12], step 1 \(.+\): .+; lower ") as failure:
+        trained(disc_images, tmp_path / "masks.h5", start, wild)
+    named = str(failure.value).partition("(")[2].partition(")")[0].split(", ")
+    assert set(named) == set(ids) - {"img_05"}
+    assert len(named) == 12
+
+
 def test_a_step_moves_the_key_before_using_it_and_the_queue_after(start: Path, settings: params.Pretrain):
     model = MaskContrast(build_encoder(start, settings.encoder), settings, 0).eval()
     (query_images, query_masks), (key_images, key_masks) = views(3), views(4)
@@ -152,66 +163,6 @@ def test_a_step_moves_the_key_before_using_it_and_the_queue_after(start: Path, s
     torch.testing.assert_close(model.queue.prototypes, torch.cat([prototypes, old_queue[3:]]))
     expected, _ = contrastive_loss(query(query_images)[0], query_masks, prototypes, old_queue, 0.5, True)
     torch.testing.assert_close(results["contrastive"], expected)
-
-
-def test_prototypes_of_a_step_do_not_move_when_query_weights_change(start: Path, settings: params.Pretrain):
-    model, enqueued = model_with(start, settings, momentum=1.0), []  # a key encoder that never follows
-    for _ in range(2):
-        model(*views(3), *views(3))
-        enqueued.append(model.queue.prototypes.clone())
-        with torch.no_grad():
-            for parameter in model.query.parameters():
-                parameter.uniform_(-1, 1)
-    assert enqueued[0][:3].equal(enqueued[1][3:])
-
-
-def test_without_momentum_the_key_encoder_is_the_query_encoder(start: Path, settings: params.Pretrain):
-    model = model_with(start, settings, momentum=0.0)
-    with torch.no_grad():
-        for parameter in model.query.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
-    key_images, key_masks = views(4)
-    model(*views(4), key_images, key_masks)
-    assert model.queue.prototypes[:4].equal(pool_pixels(model.query(key_images)[0], key_masks.float()))
-
-
-def test_without_augmented_views_the_positive_is_the_query_view(start: Path, settings: params.Pretrain):
-    another = [tensor.flip(0) for tensor in views(3)]
-    same_view = model_with(start, settings)(*views(3), *views(3))["contrastive"]
-    assert model_with(start, settings, augmented_views=False)(*views(3), *another)["contrastive"] == same_view
-    assert model_with(start, settings)(*views(3), *another)["contrastive"] != same_view
-
-
-@pytest.mark.parametrize("balance", [True, False])
-def test_saliency_is_learned_with_the_loss_asked_for(start: Path, settings: params.Pretrain, balance: bool):
-    model, (images, masks) = model_with(start, settings, saliency_balance=balance), views(3)
-    loss = balanced_saliency_loss if balance else plain_saliency_loss
-    expected = loss(model.query(images)[1], masks)
-    torch.testing.assert_close(model(images, masks, images, masks)["saliency"], expected)
-
-
-@pytest.mark.parametrize("queue", [0, 6])
-def test_alone_a_process_has_the_negatives_of_the_whole_batch(start: Path, settings: params.Pretrain, queue: int):
-    one, other = (model_with(start, settings, queue=queue, negatives=scope) for scope in ("global", "local"))
-    embeddings, masks, old = one.query(views(3)[0])[0], views(3)[1], one.queue.prototypes.clone()
-    expected, _ = contrastive_loss(embeddings, masks, pool_pixels(embeddings, masks.float()), old, 0.5, True)
-    assert one(*views(3), *views(3))["contrastive"] == expected
-    assert other(*views(3), *views(3))["contrastive"] == expected
-
-
-# Table 2b: augmented views, memory, momentum encoder.
-@pytest.mark.parametrize(
-    "row", [(False, 0, 0.0), (True, 0, 0.0), (True, 6, 0.0), (True, 6, 0.9)], ids=["none", "views", "memory", "all"]
-)
-def test_every_row_of_the_ablation_of_training_mechanisms_trains(
-    row: tuple[bool, int, float], disc_images: Path, disc_masks: Path, start: Path, settings: params.Pretrain
-):
-    changes = dict(zip(("augmented_views", "queue", "momentum"), row, strict=True))
-    chosen = params.Pretrain.model_validate(settings.model_dump() | changes | {"epochs": 1})
-    encoder, _, history = trained(disc_images, disc_masks, start, chosen)
-    assert not encoder.head.weight.equal(build_encoder(start, settings.encoder).head.weight)
-    # Chance is the log of the number of prototypes told apart, batch and queue.
-    assert history.rows[0]["contrastive"] == pytest.approx(np.log(4 + row[1]), abs=1)
 
 
 def test_gradient_of_a_step_reaches_the_query_and_not_the_key(start: Path, settings: params.Pretrain):
