@@ -68,7 +68,7 @@ def test_a_release_cut_short_is_refused_with_what_it_lacks(tmp_path: Path):
     state = release.random_state(4)
     del state["refunet.conv_d0.bias"], state["outconvb.weight"]
     with pytest.raises(
-        InputError, match=r"basnet.pth lacks heads.0.weight and 1 more tensors of BAS-Net of width 4; set"
+        InputError, match=r"basnet.pth lacks heads.0.weight, refiner.head.bias of BAS-Net of width 4; set"
     ):
         starting_basnet(tmp_path / "none.pt", released(tmp_path / "basnet.pth", state), 0)
 

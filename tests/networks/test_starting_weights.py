@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,58 @@ def test_random_weights_follow_the_seed():
     assert not same(first, starting_backbone(NAME, "random", "", 1))
 
 
-@pytest.mark.parametrize("prefix", ["", "module.encoder_q.", "module.backbone."])
-def test_checkpoint_with_wrapped_names_and_a_classifier_is_loaded(tmp_path: Path, prefix: str):
-    expected, path = starting_backbone(NAME, "random", "", 5), tmp_path / "moco.pth"
+@pytest.mark.parametrize(
+    "wrapper, prefix, beside",
+    [
+        ("state_dict", "module.encoder_q.", ["module.encoder_q.fc.2.bias", "module.encoder_k.fc.2.bias"]),
+        ("model", "module.encoder.", ["module.head.0.weight"]),
+        ("model", "module.model_q.backbone.", ["module.model_q.decoder.1.weight", "module.queue_ptr"]),
+        ("", "backbone.", ["decoder.4.weight"]),
+        ("", "module.", ["module.projection_head.0.weight", "module.prototypes.weight"]),
+        ("state_dict", "", ["conv_head.weight", "classifier.bias"]),
+    ],
+)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_checkpoints_of_other_projects_are_loaded(
+    tmp_path: Path, wrapper: str, prefix: str, beside: list[str], zipped: bool
+):
+    expected, path = starting_backbone(NAME, "random", "", 5), tmp_path / "checkpoint.pth.tar"
     state = {prefix + name: value for name, value in expected.body.state_dict().items()}
-    torch.save({"state_dict": state | {prefix + "fc.weight": torch.zeros(2, 2)}, "epoch": 800}, path)
+    state |= {name: torch.zeros(2) for name in beside}
+    content = {wrapper: state, "epoch": 800, "optimizer": {"state": {}}} if wrapper else state
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
     assert same(starting_backbone(NAME, str(path), sha256(path), 0), expected)
+
+
+def test_a_tensor_of_no_known_part_is_refused_by_name(tmp_path: Path):
+    path, state = tmp_path / "more.pth", starting_backbone(NAME, "random", "", 5).body.state_dict()
+    torch.save({**state, "classifier.weight": torch.zeros(2), "adapter.weight": torch.zeros(2)}, path)
+    with pytest.raises(InputError, match=r"more.pth holds adapter.weight, which lcnet_050 has not; set "):
+        starting_backbone(NAME, str(path), sha256(path), 0)
+
+
+class Malicious:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("name", ["moco.pth.tar", "moco.pt"])
+def test_a_pickle_that_runs_something_is_refused_and_nothing_in_it_runs(tmp_path: Path, name: str, zipped: bool):
+    path, folder = tmp_path / name, tmp_path / "ran"
+    state = starting_backbone(NAME, "random", "", 5).body.state_dict()
+    torch.save({"state_dict": state, "arch": Malicious(folder)}, path, _use_new_zipfile_serialization=zipped)
+    message = rf"{name} cannot be read \(UnpicklingError\): it holds posix.mkdir, which is no tensor and was not run"
+    with pytest.raises(InputError, match=message):
+        starting_backbone(NAME, str(path), sha256(path), 0)
+    assert not folder.exists()
+    torch.load(path, weights_only=False)
+    assert folder.exists()
 
 
 def test_safetensors_are_loaded_as_float32(tmp_path: Path):
@@ -59,7 +106,11 @@ def test_missing_file_is_refused(tmp_path: Path):
 def test_weights_of_another_model_are_refused(tmp_path: Path):
     path = tmp_path / "other.pth"
     torch.save({"conv1.weight": torch.zeros(1)}, path)
-    with pytest.raises(InputError, match="lacks conv_stem.weight and [0-9]+ more tensors of lcnet_050"):
+    message = (
+        r"other.pth lacks conv_stem.weight, bn1.weight, bn1.bias and [0-9]+ more tensors of lcnet_050 "
+        r"and holds conv1.weight, which lcnet_050 has not; set prepare_weights.backbone"
+    )
+    with pytest.raises(InputError, match=message):
         starting_backbone(NAME, str(path), sha256(path), 0)
 
 
@@ -93,7 +144,7 @@ def test_a_web_page_instead_of_weights_is_refused(tmp_path: Path):
     [
         ([torch.zeros(1)], "holds a list; save the model's state_dict"),
         ({"state_dict": [torch.zeros(1)]}, "holds a list; save the model's state_dict"),
-        ({"model": {"a": torch.zeros(1)}, "epoch": 800}, "holds a dict as 'model', not a tensor with a name; save"),
+        ({"net": {"a": torch.zeros(1)}, "epoch": 800}, "holds a dict as 'net', not a tensor with a name; save"),
         ({0: torch.zeros(1)}, "holds a Tensor as 0, not a tensor with a name; save"),
     ],
 )
