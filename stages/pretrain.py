@@ -19,7 +19,10 @@ def main(images: Path, masks: Path, start: Path, out: Path, results: Path) -> No
         encoder, summary, history = pretrain(image_set, mask_set, start, settings, seed, device(), scratch)
         encoder.save(out)
         write_results(results, summary, history)
-    log.info("pretrained on %(used)d images (%(without_mask)d without a mask), loss %(loss).3f", summary)
+    if history.rows:
+        log.info("pretrained on %(used)d images (%(without_mask)d without a mask), loss %(loss).3f", summary)
+    else:
+        log.info("took %s as it is", settings.weights)
 
 
 if __name__ == "__main__":

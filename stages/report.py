@@ -11,7 +11,7 @@ from pipeline.params import load
 from pipeline.report.figures import save_confusion, save_overlays
 from pipeline.report.overlays import overlay_rows
 from pipeline.report.summary import gather
-from pipeline.report.tables import confusion, iou_per_class, saliency_losses
+from pipeline.report.tables import confusion, iou_per_class, pretraining_losses, saliency_losses
 from pipeline.runtime import log, run_stage
 
 
@@ -30,7 +30,9 @@ def main(
     with replacing(metrics) as temporary:
         temporary.write_text(json.dumps(gather(results, params.sweep, params.report.digits), indent=2) + "\n")
     plots.mkdir(parents=True, exist_ok=True)
-    pd.read_csv(results / "pretrain" / "log.csv").to_csv(plots / "pretrain.csv", index=False)
+    losses = pretraining_losses(results)
+    if losses is not None:
+        losses.to_csv(plots / "pretrain.csv", index=False)
     for name in ("scores", "gains"):
         table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{params.report.digits}g")

@@ -67,6 +67,12 @@ def test_a_threshold_of_no_prior_is_refused(tmp_path: Path) -> None:
         load_changed(tmp_path, "refine_pseudolabels", thresholds={"rdb": 0.25})
 
 
+def test_no_epochs_of_pretraining_need_published_weights(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="pretrain .*epochs are 0, which needs the weights of a trained network"):
+        load_changed(tmp_path, "pretrain", epochs=0)
+    assert load_changed(tmp_path, "pretrain", epochs=0, weights="unsup.pth.tar").pretrain.epochs == 0
+
+
 def test_sections_are_frozen() -> None:
     section = params.load(COMMITTED).pretrain
     with pytest.raises(ValueError, match="frozen"):

@@ -5,12 +5,14 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.networks.weights import read_network, save_network
 from pipeline.params import Encoder as EncoderSettings
 
 KIND = "encoder"
+HEADS = {"head.weight", "head.bias", "saliency_head.weight"}
 
 
 class Encoder(nn.Module):
@@ -45,9 +47,14 @@ def build_encoder(start: Path, settings: EncoderSettings) -> Encoder:
 
 
 def load_encoder(path: Path) -> Encoder:
-    """The encoder that `Encoder.save` wrote, in evaluation mode."""
+    """The encoder that `Encoder.save` wrote, in evaluation mode; InputError when it was saved without heads."""
     config, state = read_network(path, KIND)
     settings = EncoderSettings(**{key: value for key, value in config.items() if key != "backbone"})
     encoder = Encoder(Backbone(config["backbone"], settings.output_stride), settings)
+    if encoder.state_dict().keys() - state.keys() == HEADS:
+        raise InputError(
+            f"{path} has no pixel-embedding head and no saliency head, since pretrain.weights are those of a linear "
+            "probe; give those of the pretraining, or leave embed and what follows it out"
+        )
     encoder.load_state_dict(state)
     return encoder.eval()

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from pipeline.contrast.encoder import Encoder, build_encoder
+from pipeline.contrast.encoder import Encoder
+from pipeline.contrast.encoder_start import starting_encoder
 from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, plain_saliency_loss
 from pipeline.contrast.momentum import key_copy, update_key
 from pipeline.contrast.prototype_queue import PrototypeQueue
@@ -88,25 +89,28 @@ def pretrain(
 ) -> tuple[Encoder, dict[str, object], History]:
     """Train on the images of `settings.split` that have a mask; the query encoder, a summary, and the epochs' losses.
 
-    Raises InputError when fewer than two images have a mask.
+    With 0 epochs the published encoder of `settings.weights` is used as it is, and masks do not count.
+    Raises InputError when fewer than two images have a mask, or the weights do not fit.
     """
     images.require_ids(masks)
     split = images.split(settings.split)
     indices = split[~masks.rejected[split]]
-    if len(indices) < 2:
+    summary = {"images": len(split), "used": len(indices), "without_mask": len(split) - len(indices)}
+    if settings.epochs and len(indices) < 2:
         raise InputError(
             f"{masks.path} has masks for {len(indices)} of the {len(split)} images of split {settings.split!r} and "
             "pretraining needs 2; results/extract_masks/rejected.csv tells what was wrong with each"
         )
     seed_torch(seed, "encoder")
-    encoder = build_encoder(start, settings.encoder)
+    encoder = starting_encoder(start, settings)
+    if not settings.epochs:
+        return encoder, {**summary, "used": 0, "epoch": 0}, History()
     # Before the key encoder is copied from it, which then has the same stages frozen.
     encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
     model = MaskContrast(encoder, settings, seed).to(device).train()
     seed_torch(seed, "dropout")
     views = ViewPairs(images, masks, indices, settings.views, seed)
     history = _train(model, views, settings, seed, device, Checkpoint(scratch, model=model))
-    summary = {"images": len(split), "used": len(indices), "without_mask": len(split) - len(indices)}
     return encoder, {**summary, **history.rows[-1]}, history
 
 

@@ -20,6 +20,12 @@ def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
     return pd.concat(logs, names=["network"]).reset_index("network")
 
 
+def pretraining_losses(results: Path) -> pd.DataFrame | None:
+    """Losses of the pretraining, one row an epoch; None where published weights were used as they came."""
+    log = results / "pretrain" / "log.csv"
+    return pd.read_csv(log) if log.read_text().strip() else None
+
+
 def iou_per_class(results: Path) -> pd.DataFrame:
     """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast."""
     kmeans = pd.read_csv(results / "match_clusters" / "iou_per_class.csv")

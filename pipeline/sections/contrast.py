@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, PositiveFraction, Section
 
@@ -43,18 +43,21 @@ class Encoder(Section):
 class Pretrain(Section):
     """MaskContrast pretraining (paper sections 3 and 4.1; docs/options.md compares the choices).
 
-    `queue` 0 is no queue, and `momentum` 0 no momentum encoder: the key encoder then has the query encoder's weights.
-    Without `augmented_views` the query view is its own positive. Of `negatives` in a batch that several processes
-    share, `global` takes the whole batch's, `local` those of the process. `class_balance` weighs object pixels as E-Net
-    does, an image being a class; `saliency_balance` weighs object and ground as HED does.
+    `weights` is empty, or the path of a published checkpoint, with sha256, to begin with; with 0 epochs it is used as
+    it is. `queue` 0 is no queue, and `momentum` 0 no momentum encoder: the key encoder then has the query encoder's
+    weights. Without `augmented_views` the query view is its own positive. Of `negatives` in a batch that several
+    processes share, `global` takes the whole batch's, `local` those of the process. `class_balance` weighs object
+    pixels as E-Net does, an image being a class; `saliency_balance` weighs object and ground as HED does.
     """
 
     split: str
     encoder: Encoder
+    weights: str
+    sha256: str
     views: Views
     frozen_stages: CountOrZero
     batch: Annotated[int, Field(ge=2)]
-    epochs: Count
+    epochs: CountOrZero
     learning_rate: Positive
     backbone_rate_factor: Positive
     weight_decay: NonNegative
@@ -67,6 +70,12 @@ class Pretrain(Section):
     saliency_weight: NonNegative
     class_balance: bool
     saliency_balance: bool
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> "Pretrain":
+        if not (self.weights or self.epochs):
+            raise ValueError("epochs are 0, which needs the weights of a trained network")
+        return self
 
 
 class Embed(Section):

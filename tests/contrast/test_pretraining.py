@@ -34,9 +34,10 @@ def settings(encoder_settings: params.Encoder) -> params.Pretrain:
     )
     views = params.Views(size=48, min_scale=0.5, min_foreground=0.01, max_foreground=0.99, max_tries=50, jitter=jitter)
     return params.Pretrain(
-        split="all", encoder=encoder_settings, views=views, frozen_stages=0, batch=4, epochs=2, learning_rate=0.05,
-        backbone_rate_factor=1.0, weight_decay=1e-4, warmup_steps=2, augmented_views=True, queue=6, negatives="global",
-        temperature=0.5, momentum=0.9, saliency_weight=1.0, class_balance=True, saliency_balance=True,
+        split="all", encoder=encoder_settings, weights="", sha256="", views=views, frozen_stages=0, batch=4, epochs=2,
+        learning_rate=0.05, backbone_rate_factor=1.0, weight_decay=1e-4, warmup_steps=2, augmented_views=True, queue=6,
+        negatives="global", temperature=0.5, momentum=0.9, saliency_weight=1.0, class_balance=True,
+        saliency_balance=True,
     )  # fmt: skip
 
 

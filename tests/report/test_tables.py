@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.history import History, write_results
-from pipeline.report.tables import cluster_classes, confusion, iou_per_class, saliency_losses
+from pipeline.report.tables import cluster_classes, confusion, iou_per_class, pretraining_losses, saliency_losses
 
 CLASSES = ["background", "cat", "dog"]
 
@@ -23,6 +23,14 @@ def test_a_network_that_was_not_trained_has_no_losses(tmp_path: Path) -> None:
     put(tmp_path / "fuse_pseudolabels" / "log.csv", "epoch,loss\n1,0.5\n")
     write_results(tmp_path / "train_basnet", {}, History())
     assert saliency_losses(tmp_path, [])["network"].tolist() == ["fuse"]
+
+
+def test_a_pretraining_of_no_epochs_has_no_losses(tmp_path: Path) -> None:
+    put(tmp_path / "trained" / "pretrain" / "log.csv", "epoch,loss\n1,0.5\n")
+    write_results(tmp_path / "published" / "pretrain", {}, History())
+    table = pretraining_losses(tmp_path / "trained")
+    assert table is not None and table["loss"].tolist() == [0.5]
+    assert pretraining_losses(tmp_path / "published") is None
 
 
 def test_iou_is_the_mean_over_seeds_of_maskcontrast_at_k_equal_to_classes(tmp_path: Path) -> None:
