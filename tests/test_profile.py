@@ -61,11 +61,15 @@ def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tm
     assert own_params.read_text() == lines.replace(f"temperature: {before.temperature}", "temperature: 0.123")
 
 
-def test_the_documented_edit_for_own_images_is_valid(own_params: Path, tmp_path: Path) -> None:
-    recipe = re.search(r"## Your own images.+?```yaml\n(.+?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize(
+    "section, changed",
+    [("Your own images", "pack_images.target.layout"), ("Published MaskContrast weights", "pretrain.weights")],
+)
+def test_the_documented_edits_are_valid(section: str, changed: str, own_params: Path, tmp_path: Path) -> None:
+    recipe = re.search(rf"## {section}.+?```yaml\n(.+?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
     overlay = tmp_path / "own.yaml"
     overlay.write_text(recipe.group(1))  # type: ignore[union-attr]
-    assert "pack_images.target.layout" in profile.apply(overlay, own_params)
+    assert changed in profile.apply(overlay, own_params)
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.contrast.encoder import HEADS, Encoder, build_encoder
-from pipeline.contrast.published import ATROUS_RATES, from_published
+from pipeline.contrast.published import from_published, trained_rates
 from pipeline.errors import InputError
 from pipeline.networks.starting_weights import load_checked, read_state_dict
 from pipeline.params import Pretrain
@@ -20,9 +20,10 @@ def starting_encoder(start: Path, settings: Pretrain) -> Encoder:
     if not settings.weights:
         return encoder
     state = from_published(read_state_dict(Path(settings.weights), settings.sha256, "pretrain"), settings.weights)
-    if settings.encoder.atrous_rates != ATROUS_RATES:
+    rates = trained_rates(Path(settings.weights))
+    if settings.encoder.atrous_rates != rates:
         raise InputError(
-            f"{settings.weights} was trained with atrous rates {ATROUS_RATES}, not {settings.encoder.atrous_rates}; "
+            f"{settings.weights} was trained with atrous rates {rates}, not {settings.encoder.atrous_rates}; "
             "set pretrain.encoder.atrous_rates to them"
         )
     if not HEADS & state.keys():
