@@ -52,6 +52,16 @@ def test_contradicting_sizes_are_refused(tmp_path: Path) -> None:
         load_changed(tmp_path, "train_basnet", crop=640)
 
 
+def test_contradicting_views_are_refused(tmp_path: Path) -> None:
+    views = params.load(COMMITTED).pretrain.views.model_dump()
+    with pytest.raises(
+        InputError, match=r"pretrain.views .*min_foreground \(0.5\) is larger than max_foreground \(0.4"
+    ):
+        load_changed(tmp_path, "pretrain", views=views | {"min_foreground": 0.5, "max_foreground": 0.4})
+    with pytest.raises(InputError, match=r"pretrain.views.moco .*blur_sigma \[2.0, 0.1\] must ascend"):
+        load_changed(tmp_path, "pretrain", views=views | {"moco": views["moco"] | {"blur_sigma": [2.0, 0.1]}})
+
+
 def test_layers_of_hs_that_do_not_agree_are_refused(tmp_path: Path) -> None:
     layers = params.load(COMMITTED).compute_priors.hs.model_dump()
     for changed, problem in (

@@ -111,7 +111,8 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:
     profile.apply(ROOT / "profiles" / "voc.yaml", own_params)
     changed = profile.apply(ROOT / "profiles" / "voc_official_code.yaml", own_params)
-    pretrain = ["views.min_foreground", "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
+    views = ["views.augmentation", "views.min_foreground", "views.max_foreground"]
+    pretrain = [*views, "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
     assert sorted(changed) == sorted(
         [f"pretrain.{key}" for key in pretrain]
         + ["embed.threshold", "embed.weight", "embed.normalize_pixels", "probe_linear.decay_epochs"]

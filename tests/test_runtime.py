@@ -4,7 +4,7 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.errors import InputError
-from pipeline.runtime import device, process_pool, run_stage, workers
+from pipeline.runtime import cache_bytes, device, process_pool, run_stage, workers
 
 
 def test_bad_input_ends_a_stage_with_one_sentence(
@@ -84,6 +84,18 @@ def test_device_and_workers_come_from_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("MASKCONTRAST_WORKERS", "3")
     assert device().type == "cpu"
     assert workers() == 3
+
+
+def test_the_cache_is_given_in_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASKCONTRAST_CACHE_MB", raising=False)
+    assert cache_bytes() == 1024 * 10**6
+    for wanted, found in (("0", 0), ("20", 20_000_000)):
+        monkeypatch.setenv("MASKCONTRAST_CACHE_MB", wanted)
+        assert cache_bytes() == found
+    for wanted in ("-1", "1.5", "1GB"):
+        monkeypatch.setenv("MASKCONTRAST_CACHE_MB", wanted)
+        with pytest.raises(InputError, match=f"MASKCONTRAST_CACHE_MB is '{wanted}'; set it to a number of megabytes"):
+            cache_bytes()
 
 
 def test_a_small_machine_loads_in_the_main_process(monkeypatch: pytest.MonkeyPatch) -> None:

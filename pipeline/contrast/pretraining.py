@@ -19,12 +19,13 @@ from pipeline.contrast.watch import embedding_std, fault_finder
 from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.images.datasets import ImageSet, shuffled_batches
-from pipeline.images.view_pairs import ViewPairs
+from pipeline.images.view_pairs import ViewPair, ViewPairs
+from pipeline.images.views import on_device
 from pipeline.launch import rank
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
 from pipeline.progress import Speed
-from pipeline.runtime import log, workers
+from pipeline.runtime import cache_bytes, log, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.training.checkpoint import Checkpoint
@@ -109,7 +110,7 @@ def pretrain(
     encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
     model = MaskContrast(encoder, settings, seed).to(device).train()
     seed_torch(seed, "dropout")
-    views = ViewPairs(images, masks, indices, settings.views, seed)
+    views = ViewPairs(images, masks, indices, settings.views, seed, cache_bytes())
     history = _train(model, views, settings, seed, device, Checkpoint(scratch, model=model))
     return encoder, {**summary, **history.rows[-1]}, history
 
@@ -131,14 +132,15 @@ def _train(
     def load(chosen: Sequence[list[int]]) -> DataLoader:
         return DataLoader(views, batch_sampler=chosen, num_workers=workers(), pin_memory=device.type == "cuda")
 
-    def step(batch: Sequence[Tensor]) -> dict[str, Tensor]:
-        *views, _, replaced = (part.to(device, non_blocking=True) for part in batch)
+    def step(batch: ViewPair) -> dict[str, Tensor]:
+        query, key = (on_device(views, settings.views, device) for views in (batch.query, batch.key))
+        replaced = torch.as_tensor(batch.replaced).float()
         speed.count(len(replaced))
-        return model(*views) | {"replaced": replaced.float().mean()}
+        return model(*query, *key) | {"replaced": replaced.mean()}
 
     def named(batch: list[int]) -> str:
         # Those shown, which are not those asked for where the mask of one fits no views.
-        return ", ".join(views.images.ids[views[i][-2]] for i in batch)
+        return ", ".join(views.images.ids[views[i].shown] for i in batch)
 
     steps_per_epoch = max(1, len(views) // settings.batch)
 

@@ -1,29 +1,38 @@
 """Query and key views of a packed set as a torch data set."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
-from torch import Tensor
+from jaxtyping import Int64
 from torch.utils.data import Dataset
 
 from pipeline import params
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet
-from pipeline.images.views import View, draw_views
+from pipeline.images.decoded import DecodedImages
+from pipeline.images.views import View, cut_view, draw_crops
 from pipeline.mask_store import MaskStore
 from pipeline.seeding import generator
 
 REPLACEMENTS = 100
 
-Item = tuple[Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], Float32[Tensor, "3 s s"], Bool[Tensor, "s s"], int, bool]
+
+class ViewPair(NamedTuple):
+    """Query and key, the number of the image shown, and whether it is a replacement; or a batch of all these."""
+
+    query: View
+    key: View
+    shown: int
+    replaced: bool
 
 
 class ViewPairs(Dataset):
-    """Item i: query image and mask, key image and mask, index of the image shown, whether it is a replacement.
+    """Item i is the `ViewPair` of the i-th image; `views.on_device` finishes a batch.
 
-    The draws depend on seed, epoch and image id only, so loader processes never change an item. An image whose mask
-    fits no views (`draw_views` is None) is replaced by a random other one of `indices`, as in the authors' code.
+    The draws depend on seed, epoch and image id only, so loader processes never change an item. Of decoded images
+    `cache_bytes` are kept. An image whose mask fits no views (`draw_crops` is None) is replaced by a random other one
+    of `indices`, as in the authors' code.
     Of several objects in an image one is drawn for the pair, which shares nothing with the others: in these views they
     count as ground, for the saliency head too.
     Raises ValueError for a rejected mask in `indices`.
@@ -36,10 +45,12 @@ class ViewPairs(Dataset):
         indices: Int64[np.ndarray, " m"] | Sequence[int],
         settings: params.Views,
         seed: int,
+        cache_bytes: int = 0,
     ) -> None:
         images.require_ids(masks)
         self.images, self.masks, self.settings, self.seed = images, masks, settings, seed
         self.indices = np.asarray(indices, dtype=np.int64)
+        self.decoded = DecodedImages(images, self.indices, cache_bytes)
         self.epoch = 0
         if masks.rejected[self.indices].any():
             raise ValueError("indices contain images whose mask is rejected; leave them out")
@@ -51,7 +62,7 @@ class ViewPairs(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, i: int) -> Item:
+    def __getitem__(self, i: int) -> ViewPair:
         asked = int(self.indices[i])
         rng = generator(self.seed, "views", self.epoch, self.images.ids[asked])
         views, shown = self._views(asked, rng), asked
@@ -65,9 +76,13 @@ class ViewPairs(Dataset):
                 f"{self.masks.path}: neither {self.images.ids[asked]} nor {REPLACEMENTS} other masks fit the views;"
                 " widen pretrain.views.min_foreground and max_foreground"
             )
-        query, key = views
-        return query.image, query.mask, key.image, key.mask, shown, shown != asked
+        return ViewPair(*views, shown, shown != asked)
 
     def _views(self, i: int, rng: np.random.Generator) -> tuple[View, View] | None:
         objects = self.masks.objects(i)
-        return draw_views(self.images.rgb(i), objects[rng.integers(len(objects))], self.settings, rng)
+        crops = draw_crops(objects[rng.integers(len(objects))], self.settings, rng)
+        if crops is None:
+            return None
+        image = self.decoded.rgb(i)
+        query, key = (cut_view(image, crop, self.settings, rng) for crop in crops)
+        return query, key

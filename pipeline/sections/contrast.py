@@ -4,11 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, PositiveFraction, Section
+from pipeline.sections.section import (
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    Section,
+    no_larger,
+)
 
 
 class Jitter(Section):
-    """Colour jitter strengths, and the probabilities of jitter, grey and flip."""
+    """Colour jitter strengths, and the probabilities of jitter, grey, flip and blur; of blur, in pixels, the range."""
 
     brightness: NonNegative
     contrast: NonNegative
@@ -17,17 +26,38 @@ class Jitter(Section):
     probability: Fraction
     grey_probability: Fraction
     flip_probability: Fraction
+    blur_probability: Fraction
+    blur_sigma: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+    @model_validator(mode="after")
+    def _sigma_ascends(self) -> "Jitter":
+        if self.blur_sigma[0] > self.blur_sigma[1]:
+            raise ValueError(f"blur_sigma {self.blur_sigma} must ascend")
+        return self
 
 
 class Views(Section):
-    """The two augmented views of a training image; areas are fractions."""
+    """The two augmented views of a training image; areas are fractions.
+
+    `augmentation` names which of the presets counts: `moco` is that of the authors' code, `simclr` that of the paper.
+    """
 
     size: Annotated[int, Field(ge=32)]
     min_scale: PositiveFraction
     min_foreground: Fraction
     max_foreground: Fraction
     max_tries: Count
-    jitter: Jitter
+    transforms: Literal["fast", "exact"]
+    augmentation: Literal["moco", "simclr"]
+    moco: Jitter
+    simclr: Jitter
+
+    _areas_ascend = no_larger("min_foreground", "max_foreground")
+
+    @property
+    def jitter(self) -> Jitter:
+        """The preset that `augmentation` names."""
+        return self.moco if self.augmentation == "moco" else self.simclr
 
 
 class Encoder(Section):

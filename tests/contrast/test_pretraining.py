@@ -31,8 +31,13 @@ def settings(encoder_settings: params.Encoder) -> params.Pretrain:
         probability=0.5,
         grey_probability=0.0,
         flip_probability=0.5,
+        blur_probability=0.0,
+        blur_sigma=[0.1, 2.0],
     )
-    views = params.Views(size=48, min_scale=0.5, min_foreground=0.01, max_foreground=0.99, max_tries=50, jitter=jitter)
+    views = params.Views(
+        size=48, min_scale=0.5, min_foreground=0.01, max_foreground=0.99, max_tries=50, transforms="fast",
+        augmentation="moco", moco=jitter, simclr=jitter,
+    )  # fmt: skip
     return params.Pretrain(
         split="all", encoder=encoder_settings, weights="", sha256="", views=views, frozen_stages=0, batch=4, epochs=2,
         learning_rate=0.05, backbone_rate_factor=1.0, weight_decay=1e-4, warmup_steps=2, augmented_views=True, queue=6,
@@ -83,12 +88,13 @@ def test_discs_of_different_hue_are_told_apart(
 ):
     pixels = [np.where(disc(i)[..., None], colorsys.hsv_to_rgb(i / 12, 1, 0.9), (0.1, 0.2, 0.3)) for i in range(12)]
     encoded = [(f"img_{i:02d}", encode_png((255 * image).astype(np.uint8))) for i, image in enumerate(pixels)]
-    write_packed(tmp_path / "hues.h5", encoded, "images")
+    columns = {"height": [40] * 12, "width": [48] * 12}
+    write_packed(tmp_path / "hues.h5", encoded, "images", columns=columns)
     still = settings.views.jitter.model_copy(update={"probability": 0.0})
     longer = settings.model_copy(
         update={
-            "epochs": 20, "batch": 5, "queue": 1, "learning_rate": 0.1,
-            "views": settings.views.model_copy(update={"jitter": still}),
+            "epochs": 40, "batch": 5, "queue": 1, "learning_rate": 0.1,
+            "views": settings.views.model_copy(update={"moco": still}),
         }
     )  # fmt: skip
     _, _, history = trained(tmp_path / "hues.h5", disc_masks, start, longer)

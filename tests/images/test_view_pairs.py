@@ -2,21 +2,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch.utils.data import DataLoader
+import torch
+from torch.utils.data import DataLoader, default_collate
 
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet
-from pipeline.images.view_pairs import Item, ViewPairs
-from pipeline.images.views import draw_views
+from pipeline.images.view_pairs import ViewPair, ViewPairs
+from pipeline.images.views import cut_view, draw_crops, on_device
 from pipeline.mask_store import MaskStore, write_masks
-from pipeline.params import Jitter, Views
 from pipeline.seeding import generator
 from tests.conftest import disc
+from tests.images.augmentation import SIMCLR, views
 
-JITTER = Jitter(
-    brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, probability=0.8, grey_probability=0.2, flip_probability=0.5
-)
-SETTINGS = Views(size=32, min_scale=0.2, min_foreground=0.01, max_foreground=0.99, max_tries=20, jitter=JITTER)
+SETTINGS = views(SIMCLR, min_foreground=0.01, max_foreground=0.99, transforms="fast")
 
 
 def store(images: Path, masks: list[np.ndarray]) -> tuple[ImageSet, MaskStore]:
@@ -32,13 +30,18 @@ def pairs(disc_images: Path) -> ViewPairs:
     return ViewPairs(images, masks, [1, 4, 7, 9], SETTINGS, seed=0)
 
 
-def same(first: Item, second: Item) -> bool:
-    return all(a == b if isinstance(a, int) else a.equal(b) for a, b in zip(first, second, strict=True))  # type: ignore[union-attr]
+def parts(pair: ViewPair) -> list[torch.Tensor | int]:
+    views = (pair.query, pair.key)
+    return [*(part for view in views for part in (view.image, view.mask, *view.colours)), pair.shown, pair.replaced]
+
+
+def same(first: ViewPair, second: ViewPair) -> bool:
+    return all(torch.as_tensor(a).equal(torch.as_tensor(b)) for a, b in zip(parts(first), parts(second), strict=True))
 
 
 def test_item_is_query_key_and_the_index_in_the_image_set(pairs: ViewPairs):
-    query, query_mask, key, key_mask, index, replaced = pairs[2]
-    assert query.shape == key.shape == (3, 32, 32) and query_mask.shape == key_mask.shape == (32, 32)
+    query, key, index, replaced = pairs[2]
+    assert query.image.shape == key.image.shape == (3, 32, 32) and query.mask.shape == key.mask.shape == (32, 32)
     assert (index, replaced, len(pairs)) == (7, False, 4)
 
 
@@ -57,11 +60,24 @@ def test_item_of_an_image_does_not_depend_on_its_place(pairs: ViewPairs):
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
-def test_loader_processes_do_not_change_items(pairs: ViewPairs):
+@pytest.mark.parametrize("transforms", ["fast", "exact"])
+def test_loader_processes_and_batches_do_not_change_finished_views(pairs: ViewPairs, transforms: str):
+    pairs.settings = SETTINGS.model_copy(update={"transforms": transforms})
     pairs.set_epoch(5)
-    here = [pairs[i] for i in range(4)]
-    loader = DataLoader(pairs, batch_size=None, num_workers=2, multiprocessing_context="fork")
-    assert all(same((*item[:4], int(item[4]), bool(item[5])), mine) for item, mine in zip(loader, here, strict=True))
+    cpu = torch.device("cpu")
+    here = [on_device(default_collate([pairs[i].key]), pairs.settings, cpu) for i in range(4)]
+    loader = DataLoader(pairs, batch_size=3, num_workers=2, multiprocessing_context="fork")
+    there = [on_device(batch.key, pairs.settings, cpu) for batch in loader]
+    for mine, theirs in zip(zip(*here, strict=True), zip(*there, strict=True), strict=True):
+        assert torch.cat(mine).equal(torch.cat(theirs))
+
+
+def test_decoded_images_that_are_kept_change_nothing(pairs: ViewPairs):
+    kept = ViewPairs(pairs.images, pairs.masks, pairs.indices, SETTINGS, seed=0, cache_bytes=2 * 40 * 48 * 3 + 2)
+    for epoch in range(3):
+        pairs.set_epoch(epoch)
+        kept.set_epoch(epoch)
+        assert all(same(pairs[i], kept[i]) for i in range(4))
 
 
 def test_one_of_several_objects_is_drawn_for_both_views(disc_images: Path):
@@ -73,8 +89,7 @@ def test_one_of_several_objects_is_drawn_for_both_views(disc_images: Path):
     drawn = []
     for epoch in range(12):
         pairs.set_epoch(epoch)
-        _, query, _, key, *_ = pairs[0]
-        areas = {int(mask.sum()) > 160 for mask in (query, key)}
+        areas = {int(view.mask.sum()) > 160 for view in pairs[0][:2]}
         assert len(areas) == 1
         drawn += areas
     assert set(drawn) == {True, False}
@@ -83,16 +98,19 @@ def test_one_of_several_objects_is_drawn_for_both_views(disc_images: Path):
 def test_a_lone_object_costs_no_draw(disc_images: Path):
     images, masks = store(disc_images, [disc(i) for i in range(12)])
     first = ViewPairs(images, masks, [0], SETTINGS, seed=0)[0]
-    drawn = draw_views(images.rgb(0), masks[0], SETTINGS, generator(0, "views", 0, images.ids[0]))
-    assert drawn is not None and first[0].equal(drawn[0].image) and first[3].equal(drawn[1].mask)
+    rng = generator(0, "views", 0, images.ids[0])
+    crops = draw_crops(masks[0], SETTINGS, rng)
+    assert crops is not None
+    query, key = (cut_view(images.rgb(0), crop, SETTINGS, rng) for crop in crops)
+    assert same(first, ViewPair(query, key, 0, False))
 
 
 def test_image_whose_mask_fits_no_view_is_replaced_and_the_item_tells(disc_images: Path):
     full = np.ones((40, 48), dtype=bool)
     images, masks = store(disc_images, [full, *(disc(i) for i in range(1, 12))])
     pairs = [ViewPairs(images, masks, [0, 3, 5], SETTINGS, seed) for seed in range(12)]
-    assert {each[0][4:] for each in pairs} == {(3, True), (5, True)}
-    assert pairs[0][1][4:] == (3, False)
+    assert {each[0][2:] for each in pairs} == {(3, True), (5, True)}
+    assert pairs[0][1][2:] == (3, False)
 
 
 def test_masks_that_fit_no_view_at_all_end_with_one_sentence(disc_images: Path):
