@@ -33,6 +33,11 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
         ("crf", {"BATCH": 2, "SIZE": 96, "ROUNDS": 1}),
         ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
+        (
+            "views_cached",
+            {"views.IMAGES": 2, "views.HEIGHT": 75, "views.WIDTH": 100, "views.SIZE": 32, "views.ROUNDS": 1},
+        ),
+        ("views", {"IMAGES": 2, "HEIGHT": 75, "WIDTH": 100, "SIZE": 32, "ROUNDS": 1}),
     ],
 )
 def test_a_benchmark_ends_with_one_line_of_its_numbers(
