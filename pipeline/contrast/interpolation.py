@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-# Pixels a strip: what is computed of them should fit a processor's cache, while a GPU prefers few and large kernels.
-STRIP = {"cpu": 4096, "cuda": 65536}
+# Numbers a strip: what is computed of its pixels should fit a processor's cache, while a GPU prefers few large kernels.
+STRIP = {"cpu": 2**20, "cuda": 2**24}
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,37 @@ class Upsampling:
         """The upsampling from one size (rows, columns) to another, in the precision and on the device of `like`."""
         return cls(*(_matrix(side, target, like) for side, target in zip(small, large, strict=True)))
 
-    def strips(self) -> Iterator[tuple[slice, "Upsampling"]]:
-        """Bands of whole rows that make up the large map, each with the upsampling that makes just these rows."""
-        step = max(1, STRIP[self.rows.device.type] // len(self.columns))
-        for start in range(0, len(self.rows), step):
-            band = slice(start, start + step)
-            yield band, Upsampling(self.rows[band], self.columns)
+    def strips(
+        self, mask: Bool[Tensor, "height width"], width: int
+    ) -> Iterator[tuple["Upsampling", Int64[Tensor, " n"]]]:
+        """Bands of whole rows, each cut to the columns where the mask is anywhere set in it, and the mask's pixels.
 
-    def expand(self, maps: Float[Tensor, "c h w"]) -> Float[Tensor, "c height width"]:
-        """The maps at full size."""
-        return (self.rows @ maps) @ self.columns.T
+        The pixels are numbered in reading order in what is left of a band; bands without any are left out. A band has
+        so few pixels that `width` numbers for each fit the bound `STRIP`, unless it is a single row.
+        """
+        step = max(1, STRIP[self.rows.device.type] // (width * len(self.columns)))
+        for rows, band in zip(self.rows.split(step), mask.split(step), strict=True):
+            columns = band.any(0).nonzero()[:, 0]
+            if len(columns):
+                yield Upsampling(rows, self.columns[columns]), band[:, columns].flatten().nonzero()[:, 0]
 
     def adjoint(self, maps: Float[Tensor, "*c height width"]) -> Float[Tensor, "*c h w"]:
-        """The transpose of `expand`: the gradient at the small maps, given the gradient at the full ones."""
+        """The transpose of the upsampling: the gradient at the small maps, given the gradient at the full ones."""
         return self.rows.T @ (maps @ self.columns)
+
+    def squared_norms(self, maps: Float[Tensor, "b d h w"]) -> Float[Tensor, "b height width"]:
+        """Squared lengths of the vectors of the full maps, from the products of neighbours in the small ones.
+
+        A full-size vector mixes at most two rows and two columns, so its squared length mixes the products of each
+        vector with itself, with the next one in its row, in its column, and on the two diagonals: one map of about
+        twice the sides, upsampled by matrices of products of weights.
+        """
+        own, across = (maps * maps).sum(1), (maps[..., 1:] * maps[..., :-1]).sum(1)
+        down = (maps[..., 1:, :] * maps[..., :-1, :]).sum(1)
+        diagonals = maps[..., 1:, 1:] * maps[..., :-1, :-1] + maps[..., 1:, :-1] * maps[..., :-1, 1:]
+        upper, lower = torch.cat([own, across], 2), torch.cat([down, diagonals.sum(1) / 2], 2)
+        rows, columns = _paired(self.rows), _paired(self.columns)
+        return rows @ torch.cat([upper, lower], 1) @ columns.T
 
     def pixels(self, embedding: Float[Tensor, "h w d"], chosen: Int64[Tensor, " n"]) -> Float[Tensor, "n d"]:
         """The vectors of a map (channels last) at some full-size pixels, numbered in reading order."""
@@ -62,3 +79,8 @@ def _matrix(side: int, target: int, like: Tensor) -> Float[Tensor, "target side"
     # The upsampled unit vectors are the matrix's columns, so it agrees with F.interpolate by construction.
     units = torch.eye(side, dtype=like.dtype, device=like.device)
     return F.interpolate(units[None], size=target, mode="linear", align_corners=False)[0].T.contiguous()
+
+
+def _paired(matrix: Float[Tensor, "target side"]) -> Float[Tensor, "target pairs"]:
+    """The weights of the squares, and of the products of neighbours, in the square of a sum of two neighbours."""
+    return torch.cat([matrix.square(), 2 * matrix[:, 1:] * matrix[:, :-1]], 1)

@@ -10,7 +10,7 @@ The factors c_b are those of a mean, 1 / n with n pixels in all, or of a class-b
 
 Neither the upsampled embeddings (b x H x W x d) nor the logits (n x (b + q)) are ever held whole. Prototypes carry no
 gradient, so the only gradient that leaves is that of the small embedding map, and it can be made together with the
-loss, a strip of a few thousand pixels at a time, while their logits are still in the processor's cache:
+loss, a strip of pixels at a time, the fewer the more prototypes, while their logits are in the processor's cache:
 
     g_i = dCE_i / dq_i = (sum_j p_ij m_j - m_b) / T        with p_i = softmax(l_i)
           dCE_i / dz_i = (g_i - q_i (q_i . g_i)) / |z_i|
@@ -74,10 +74,7 @@ class _Contrast(torch.autograd.Function):
         maps = embeddings.permute(0, 2, 3, 1).contiguous()
         gradient = torch.zeros_like(maps)
         for b, (embedding, mask) in enumerate(zip(maps, masks, strict=True)):
-            for band, strip in upsampling.strips():
-                chosen = mask[band].flatten().nonzero()[:, 0]
-                if not len(chosen):
-                    continue
+            for strip, chosen in upsampling.strips(mask, sum(candidates.shape)):
                 pixels = strip.pixels(embedding, chosen)
                 entropies, correct_pixels, pixel_gradient = _contrast_pixels(pixels, candidates, b, temperature)
                 gradient[b] += strip.pixels_adjoint(factors[b] * pixel_gradient, chosen)
@@ -104,12 +101,12 @@ def _contrast_pixels(
     norms = pixels.norm(dim=1, keepdim=True).clamp_min(EPSILON)
     unit = pixels / norms
     logits = unit @ (candidates / temperature).T
-    highest, own = logits.amax(1, keepdim=True), logits[:, positive].clone()
-    correct = (own >= highest[:, 0]).sum()
+    highest, own = logits.amax(1, keepdim=True), logits[:, positive : positive + 1].clone()
+    correct = (own >= highest).sum()
     # With the highest logit subtracted, no exponential overflows and no sum is below 1, whatever the temperature.
     exponentials = logits.sub_(highest).exp_()
     sums = exponentials.sum(1, keepdim=True)
-    entropies = (sums.log() + highest).sum() - own.sum()
+    entropies = (sums.log() + highest - own).sum()
     # Dividing the short rows of the product by the sums saves a pass over the long rows of the softmax.
     gradient = ((exponentials @ candidates) / sums - candidates[positive]) / temperature
     return entropies, correct, (gradient - unit * (unit * gradient).sum(1, keepdim=True)) / norms
@@ -134,6 +131,6 @@ def balanced_saliency_loss(
     """
     upsampled = upsample(logits, (masks.shape[1], masks.shape[2]))[:, 0]
     object_share = masks.to(logits.dtype).mean()
-    weights = torch.where(masks, 1 - object_share, object_share)
     # Cross-entropy of the truth: -log sigmoid(x) on the object and -log sigmoid(-x) off it.
-    return -(weights * F.logsigmoid(torch.where(masks, upsampled, -upsampled))).mean()
+    entropies = F.softplus(upsampled * (1 - 2 * masks.to(logits.dtype)))
+    return torch.where(masks, 1 - object_share, object_share).mul(entropies).mean()

@@ -2,12 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from pipeline.contrast.interpolation import Upsampling
 
 EPSILON = 1e-12
+# Images at a time: what is computed at full size and in double precision should stay small beside the losses.
+TOGETHER = 16
 
 
 @torch.no_grad()
@@ -20,21 +22,23 @@ def pool_pixels(
     scaled to unit norm, as in Algorithm 1. With binary masks as `weights` this gives the prototypes of the paper.
 
     Upsampling is linear, so the sum over pixels of a_i z_i / |z_i|, with z = U(embedding), is the embedding contracted
-    with the transposed upsampling of a / |z|: the upsampled embedding is needed for its norms only.
+    with the transposed upsampling of a / |z|: of the upsampled embedding only the lengths are needed. Those of vectors
+    that nearly cancel are differences of large numbers and their inverses are large, hence the double precision.
     """
-    upsampling = Upsampling.between(embeddings.shape[2:], weights.shape[1:], embeddings)
+    parts = zip(embeddings.split(TOGETHER), weights.split(TOGETHER), strict=True)
+    sums = torch.cat([_sums(maps.double(), part, normalize_pixels) for maps, part in parts])
+    return F.normalize(sums, dim=1, eps=EPSILON).to(embeddings.dtype)
+
+
+def _sums(
+    maps: Float64[Tensor, "b d h w"], weights: Float[Tensor, "b height width"], normalize_pixels: bool
+) -> Float64[Tensor, "b d"]:
+    upsampling = Upsampling.between(maps.shape[2:], weights.shape[1:], maps)
     if normalize_pixels:
-        norms = torch.stack([_pixel_norms(embedding, upsampling) for embedding in embeddings])
-        weights = weights / norms.clamp_min(EPSILON)
-    sums = torch.einsum("bdhw,bhw->bd", embeddings, upsampling.adjoint(weights))
-    return F.normalize(sums, dim=1, eps=EPSILON)
+        weights = weights / upsampling.squared_norms(maps).clamp_min_(EPSILON**2).sqrt_()
+    return torch.einsum("bdhw,bhw->bd", maps, upsampling.adjoint(weights.double()))
 
 
 def gather_prototypes(prototypes: Float[Tensor, "b d"]) -> Float[Tensor, "p b d"]:
     """The prototypes that the processes have of their parts of a batch, by rank; one process has the whole batch."""
     return prototypes[None]
-
-
-def _pixel_norms(embedding: Float[Tensor, "d h w"], upsampling: Upsampling) -> Float[Tensor, "height width"]:
-    strips = (strip.expand(embedding) for _, strip in upsampling.strips())
-    return torch.cat([pixels.square().sum(0).sqrt() for pixels in strips])

@@ -22,12 +22,20 @@ def test_pixels_count_by_direction_only_when_normalised():
 
 @pytest.mark.parametrize("normalize_pixels", [True, False])
 def test_pooling_equals_upsampling_normalising_and_summing(normalize_pixels: bool):
-    # 80 rows of 72 pixels are more than one strip.
     maps, weights = torch.randn(2, 5, 10, 9, dtype=torch.double), torch.rand(2, 80, 72, dtype=torch.double)
     full = F.interpolate(maps, size=(80, 72), mode="bilinear", align_corners=False)
     full = F.normalize(full, dim=1) if normalize_pixels else full
     expected = F.normalize((full * weights[:, None]).sum((2, 3)), dim=1)
     torch.testing.assert_close(pool_pixels(maps, weights, normalize_pixels), expected)
+
+
+def test_neighbours_that_nearly_cancel_are_pooled_as_well_in_single_precision():
+    left = torch.randn(1, 4, 1, 1)
+    maps = torch.cat([left, 1e-4 * torch.randn(1, 4, 1, 1) - left], dim=3)
+    # The middle one of three pixels is the mean of both.
+    middle = torch.tensor([[[0.0, 1.0, 0.0]]])
+    expected = F.normalize(maps.double().sum(3)[..., 0], dim=1)
+    torch.testing.assert_close(pool_pixels(maps, middle), expected.float(), rtol=0, atol=1e-6)
 
 
 def test_prototype_of_an_empty_mask_is_zero_and_others_have_unit_norm():
