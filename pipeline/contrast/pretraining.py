@@ -13,6 +13,7 @@ from pipeline.contrast.encoder import Encoder
 from pipeline.contrast.encoder_start import starting_encoder
 from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, plain_saliency_loss
 from pipeline.contrast.momentum import key_copy, update_key
+from pipeline.contrast.precision import encode, prepare
 from pipeline.contrast.prototype_queue import PrototypeQueue
 from pipeline.contrast.prototypes import gather_prototypes, pool_pixels
 from pipeline.contrast.watch import embedding_std, fault_finder
@@ -54,12 +55,12 @@ class MaskContrast(nn.Module):
         settings = self.settings
         if not settings.augmented_views:
             key_images, key_masks = query_images, query_masks
-        embeddings, saliency = self.query(query_images)
+        embeddings, saliency = encode(self.query, query_images)
         with torch.no_grad():
             update_key(self.key, self.query, settings.momentum)
             # MoCo shuffles the keys over devices, lest batch statistics tell which query belongs to which key. One
             # process has one batch, and nothing to shuffle with.
-            prototypes = pool_pixels(self.key(key_images)[0], key_masks.to(embeddings.dtype))
+            prototypes = pool_pixels(encode(self.key, key_images)[0], key_masks.to(embeddings.dtype))
         everyone = gather_prototypes(prototypes)
         others = [part for i, part in enumerate(everyone) if i != rank()] if settings.negatives == "global" else []
         negatives = torch.cat([*others, self.queue.prototypes])
@@ -109,6 +110,8 @@ def pretrain(
     # Before the key encoder is copied from it, which then has the same stages frozen.
     encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
     model = MaskContrast(encoder, settings, seed).to(device).train()
+    prepare(model.query, device)
+    prepare(model.key, device)
     seed_torch(seed, "dropout")
     views = ViewPairs(images, masks, indices, settings.views, seed, cache_bytes())
     history = _train(model, views, settings, seed, device, Checkpoint(scratch, model=model))

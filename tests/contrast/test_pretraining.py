@@ -1,4 +1,5 @@
 import colorsys
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from pipeline import params
+from pipeline.contrast import precision
 from pipeline.contrast.encoder import Encoder, build_encoder
 from pipeline.contrast.loss import contrastive_loss
 from pipeline.contrast.pretraining import MaskContrast, pretrain
@@ -170,6 +172,27 @@ def test_a_step_moves_the_key_before_using_it_and_the_queue_after(start: Path, s
     torch.testing.assert_close(model.queue.prototypes, torch.cat([prototypes, old_queue[3:]]))
     expected, _ = contrastive_loss(query(query_images)[0], query_masks, prototypes, old_queue, 0.5, True)
     torch.testing.assert_close(results["contrastive"], expected)
+
+
+def test_in_bfloat16_losses_prototypes_and_weights_stay_in_single_precision(
+    start: Path, settings: params.Pretrain, monkeypatch: pytest.MonkeyPatch
+):
+    model = MaskContrast(build_encoder(start, settings.encoder), settings, 0).eval()
+    same = copy.deepcopy(model)
+    expected = same(*views(2), *views(2))
+    monkeypatch.setattr(precision, "_fast_precision", lambda device: torch.autocast("cpu", torch.bfloat16))
+    computed = []
+    for encoder in (model.query, model.key):
+        encoder.head.register_forward_hook(lambda layer, _, result: computed.append((layer.weight.dtype, result.dtype)))
+    results = model(*views(2), *views(2))
+    results["loss"].backward()
+    assert computed == [(torch.float, torch.bfloat16)] * 2
+    assert all(results[name].dtype == torch.float for name in ("loss", "contrastive", "saliency"))
+    assert 0 < (results["contrastive"] - expected["contrastive"]).detach().abs() < 0.05
+    assert model.queue.prototypes.dtype == torch.float
+    torch.testing.assert_close(model.queue.prototypes[:2].norm(dim=1), torch.ones(2))
+    assert {getattr(parameter.grad, "dtype", None) for parameter in model.query.parameters()} == {torch.float}
+    torch.testing.assert_close(model.key.state_dict(), same.key.state_dict(), rtol=0, atol=0)
 
 
 def test_gradient_of_a_step_reaches_the_query_and_not_the_key(start: Path, settings: params.Pretrain):
