@@ -1,4 +1,4 @@
-"""MaskContrast's losses and gradients against the plain formulation, at 224 px and 8 images, one thread."""
+"""MaskContrast's losses and gradients against the plain formulation, at 224 px and 16 images, one thread."""
 
 import numpy as np
 import torch
@@ -9,63 +9,68 @@ from benchmarks.measure import interleaved
 from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss
 from pipeline.contrast.prototypes import pool_pixels
 
-BATCH, SIZE, STRIDE, DIM, QUEUE, TEMPERATURE = 8, 224, 8, 32, 128, 0.5
+BATCH, SIZE, STRIDE, DIM, QUEUE, TEMPERATURE = 16, 224, 8, 32, 128, 0.5
 FOREGROUND = 0.3
 
 
 def run() -> dict[str, object]:
     """Measure both, from stride-8 maps and masks to losses and gradients at stride 8, after checking they agree."""
     torch.set_num_threads(1)
-    inputs = _inputs()
-    ours, reference = _step(_fused, inputs), _step(_plain, inputs)
+    inputs = random_inputs(BATCH, SIZE, QUEUE)
+    ours, reference = value_and_gradients(fused, inputs), value_and_gradients(plain, inputs)
     for got, expected in zip(ours, reference, strict=True):
         error = float((got - expected).norm() / expected.norm())
         assert error <= 1e-5, f"relative error {error}"
-    seconds, plain = interleaved(lambda: _step(_fused, inputs), lambda: _step(_plain, inputs), rounds=7)
-    return {"ratio": plain / seconds, "ours": seconds, "reference": plain, "unit": "s"}
+    seconds, longer = interleaved(
+        lambda: value_and_gradients(fused, inputs), lambda: value_and_gradients(plain, inputs), rounds=7
+    )
+    return {"ratio": longer / seconds, "ours": seconds, "reference": longer, "unit": "s"}
 
 
-def _inputs() -> dict[str, Tensor]:
+def random_inputs(batch: int, size: int, queue: int) -> dict[str, Tensor]:
+    """Random maps of both encoders, elliptical masks, and a queue."""
     torch.manual_seed(0)
-    side = SIZE // STRIDE
+    side = size // STRIDE
     return {
-        "query": torch.randn(BATCH, DIM, side, side, requires_grad=True),
-        "saliency": torch.randn(BATCH, 1, side, side, requires_grad=True),
-        "key": torch.randn(BATCH, DIM, side, side),
-        "query_masks": _ellipses(0),
-        "key_masks": _ellipses(1),
-        "queue": F.normalize(torch.randn(QUEUE, DIM), dim=1),
+        "query": torch.randn(batch, DIM, side, side, requires_grad=True),
+        "saliency": torch.randn(batch, 1, side, side, requires_grad=True),
+        "key": torch.randn(batch, DIM, side, side),
+        "query_masks": ellipses(batch, size, 0),
+        "key_masks": ellipses(batch, size, 1),
+        "queue": F.normalize(torch.randn(queue, DIM), dim=1),
     }
 
 
-def _ellipses(seed: int) -> Tensor:
+def ellipses(batch: int, size: int, seed: int) -> Tensor:
     """Ellipses of various shapes that cover `FOREGROUND` of each image."""
     rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[:SIZE, :SIZE] / SIZE
+    rows, columns = np.mgrid[:size, :size] / size
     masks = []
-    for stretch, y, x in zip(rng.uniform(0.8, 1.25, BATCH), *rng.uniform(0.4, 0.6, (2, BATCH)), strict=True):
+    for stretch, y, x in zip(rng.uniform(0.8, 1.25, batch), *rng.uniform(0.4, 0.6, (2, batch)), strict=True):
         distance = ((rows - y) * stretch) ** 2 + ((columns - x) / stretch) ** 2
         masks.append(distance <= np.quantile(distance, FOREGROUND))
     return torch.from_numpy(np.stack(masks))
 
 
-def _step(losses, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+def value_and_gradients(losses, inputs: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    """Contrastive loss, accuracy, saliency loss, and the gradients at the query's two maps."""
     contrastive, accuracy, saliency = losses(**inputs)
     gradients = torch.autograd.grad(contrastive + saliency, [inputs["query"], inputs["saliency"]])
     return contrastive.detach(), accuracy, saliency.detach(), *gradients
 
 
-def _fused(query, saliency, key, query_masks, key_masks, queue) -> tuple[Tensor, Tensor, Tensor]:
+def fused(query, saliency, key, query_masks, key_masks, queue) -> tuple[Tensor, Tensor, Tensor]:
+    """The pipeline's losses and accuracy."""
     prototypes = pool_pixels(key, key_masks.float())
     contrastive, accuracy = contrastive_loss(query, query_masks, prototypes, queue, TEMPERATURE, class_balance=True)
     return contrastive, accuracy, balanced_saliency_loss(saliency, query_masks)
 
 
-def _plain(query, saliency, key, query_masks, key_masks, queue) -> tuple[Tensor, Tensor, Tensor]:
+def plain(query, saliency, key, query_masks, key_masks, queue) -> tuple[Tensor, Tensor, Tensor]:
     """The formulas as they read, with full-size embeddings and one matrix of all logits."""
-    full = {"size": (SIZE, SIZE), "mode": "bilinear", "align_corners": False}
-    pixels = F.normalize(F.interpolate(query, **full), dim=1).permute(0, 2, 3, 1).reshape(-1, DIM)
-    labels = (torch.arange(BATCH)[:, None, None] + 1) * query_masks
+    full = {"size": query_masks.shape[1:], "mode": "bilinear", "align_corners": False}
+    pixels = F.normalize(F.interpolate(query, **full), dim=1).permute(0, 2, 3, 1).reshape(-1, query.shape[1])
+    labels = (torch.arange(len(query), device=query.device)[:, None, None] + 1) * query_masks
     kept = labels.flatten().nonzero()[:, 0]
     pixels, labels = pixels[kept], labels.flatten()[kept] - 1
     with torch.no_grad():
@@ -73,7 +78,7 @@ def _plain(query, saliency, key, query_masks, key_masks, queue) -> tuple[Tensor,
         prototypes = F.normalize((keys * key_masks[:, None]).sum((2, 3)), dim=1)
     logits = torch.cat([pixels @ prototypes.T, pixels @ queue.T], dim=1) / TEMPERATURE
     present, counts = torch.unique(labels, return_counts=True)
-    shares = torch.zeros(logits.shape[1]).scatter(0, present, counts / len(labels))
+    shares = logits.new_zeros(logits.shape[1]).scatter(0, present, counts / len(labels))
     contrastive = F.cross_entropy(logits, labels, weight=1 / torch.log(1.02 + shares))
     accuracy = (logits.detach().topk(5).indices[:, 0] == labels).float().mean()
     target = query_masks.float()

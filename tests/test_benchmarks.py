@@ -30,6 +30,8 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("matching", {"IMAGES": 2, "CLASSES": 6}),
         ("mask_store", {"MASKS": 20, "ROUNDS": 1}),
         ("loss", {"BATCH": 2, "SIZE": 64}),
+        ("loss_memory", {"BATCH": 16, "SIZE": 128, "LONG_QUEUE": 256}),
+        ("pretrain_step", {"BATCH": 2, "SIZE": 48, "STEPS": 1}),
         ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
         ("crf", {"BATCH": 2, "SIZE": 96, "ROUNDS": 1}),
         ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
@@ -48,7 +50,7 @@ def test_a_benchmark_ends_with_one_line_of_its_numbers(
     assert command.main([name]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["name"] == name
-    assert result["unit"] in ("s", "ms")
+    assert result["unit"] in ("s", "ms", "MiB")
     assert result["ratio"] == pytest.approx(result["reference"] / result["ours"])
 
 
