@@ -28,7 +28,7 @@ def write_in_parts(
     missing = [part for part in parts if not part.exists()]
     wait_for_all()  # until all have looked, none may write
     mine = missing[rank() :: processes()]
-    for part in mine if rank() else track(mine, path.name, unit="batch"):
+    for part in track(mine, path.name, unit="batch"):
         write_packed(part, compute(parts[part]), content)
     wait_for_all()
     if rank() == 0:

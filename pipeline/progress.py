@@ -1,5 +1,6 @@
 """Progress bars with rates."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
@@ -10,8 +11,13 @@ T = TypeVar("T")
 
 
 def track(items: Iterable[T], description: str, total: int | None = None, unit: str = "image") -> Iterator[T]:
-    """Yield `items` behind a progress bar on standard error; it refreshes once a second and stays when done."""
-    return iter(tqdm(items, desc=description, total=total, unit=unit, mininterval=1.0, dynamic_ncols=True))
+    """Yield `items` behind a progress bar on standard error; it refreshes once a second and stays when done.
+
+    Of several processes only the first shows one.
+    """
+    hidden = os.environ.get("RANK", "0") != "0"
+    bar = tqdm(items, desc=description, total=total, unit=unit, mininterval=1.0, dynamic_ncols=True, disable=hidden)
+    return iter(bar)
 
 
 class Speed:

@@ -6,8 +6,9 @@ from pipeline import params
 from pipeline.contrast.pretraining import pretrain
 from pipeline.history import write_results
 from pipeline.images.datasets import ImageSet
+from pipeline.launch import rank, run_shared_stage
 from pipeline.mask_store import MaskStore
-from pipeline.runtime import device, log, run_stage
+from pipeline.runtime import device, log
 from pipeline.scratch import scratch_area
 
 
@@ -17,8 +18,9 @@ def main(images: Path, masks: Path, start: Path, out: Path, results: Path) -> No
     image_set, mask_set = ImageSet(images), MaskStore(masks)
     with scratch_area("pretrain", [images, masks, start], settings, seed) as scratch:
         encoder, summary, history = pretrain(image_set, mask_set, start, settings, seed, device(), scratch)
-        encoder.save(out)
-        write_results(results, summary, history)
+        if rank() == 0:
+            encoder.save(out)
+            write_results(results, summary, history)
     if history.rows:
         log.info("pretrained on %(used)d images (%(without_mask)d without a mask), loss %(loss).3f", summary)
     else:
@@ -26,4 +28,4 @@ def main(images: Path, masks: Path, start: Path, out: Path, results: Path) -> No
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_shared_stage(main)

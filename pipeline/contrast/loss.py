@@ -27,7 +27,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from pipeline.contrast.interpolation import Upsampling
+from pipeline.launch import rank
 from pipeline.networks.upsampling import upsample
+from pipeline.training.distributed import averaged, gathered, summed
 
 EPSILON = 1e-12
 
@@ -45,10 +47,13 @@ def contrastive_loss(
     `embeddings` come from the query encoder, neither upsampled nor normalised, with the `masks` of the query views;
     `prototypes` (of the key views) and `queue` are unit vectors. An image with an empty mask contributes nothing but
     its prototype as a negative; when all masks are empty, loss and accuracy are 0. Gradients reach `embeddings` only.
+    Processes that share a batch get the loss of all of it, here and below, with the gradients of their parts.
     """
-    factors = pixel_factors(masks.sum((1, 2)), class_balance).to(embeddings.dtype)
+    counts = gathered(masks.sum((1, 2)))
+    factors = pixel_factors(counts.flatten(), class_balance).view(counts.shape)[rank()].to(embeddings.dtype)
     candidates = torch.cat([prototypes, queue]).detach()
-    return _Contrast.apply(embeddings, masks, candidates, factors, temperature)  # type: ignore[return-value]
+    loss, correct = _Contrast.apply(embeddings, masks, candidates, factors, temperature)  # type: ignore[misc]
+    return summed(loss), summed(correct) / counts.sum().clamp_min(1)
 
 
 def pixel_factors(counts: Int[Tensor, " b"], class_balance: bool) -> Float[Tensor, " b"]:
@@ -81,9 +86,8 @@ class _Contrast(torch.autograd.Function):
                 loss += factors[b] * entropies
                 correct += correct_pixels
         ctx.save_for_backward(gradient.permute(0, 3, 1, 2))
-        accuracy = correct / masks.sum().clamp_min(1)
-        ctx.mark_non_differentiable(accuracy)
-        return loss, accuracy
+        ctx.mark_non_differentiable(correct)
+        return loss, correct
 
     @staticmethod
     @once_differentiable
@@ -118,7 +122,7 @@ def plain_saliency_loss(logits: Float[Tensor, "b 1 h w"], masks: Bool[Tensor, "b
     The logits are upsampled to the masks.
     """
     upsampled = upsample(logits, (masks.shape[1], masks.shape[2]))[:, 0]
-    return F.binary_cross_entropy_with_logits(upsampled, masks.to(logits.dtype))
+    return averaged(F.binary_cross_entropy_with_logits(upsampled, masks.to(logits.dtype)))
 
 
 def balanced_saliency_loss(
@@ -130,7 +134,7 @@ def balanced_saliency_loss(
     pixels the object's share. A batch without either gives exactly 0.
     """
     upsampled = upsample(logits, (masks.shape[1], masks.shape[2]))[:, 0]
-    object_share = masks.to(logits.dtype).mean()
+    object_share = averaged(masks.to(logits.dtype).mean())
     # Cross-entropy of the truth: -log sigmoid(x) on the object and -log sigmoid(-x) off it.
     entropies = F.softplus(upsampled * (1 - 2 * masks.to(logits.dtype)))
-    return torch.where(masks, 1 - object_share, object_share).mul(entropies).mean()
+    return averaged(torch.where(masks, 1 - object_share, object_share).mul(entropies).mean())

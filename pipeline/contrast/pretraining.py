@@ -15,14 +15,14 @@ from pipeline.contrast.loss import balanced_saliency_loss, contrastive_loss, pla
 from pipeline.contrast.momentum import key_copy, update_key
 from pipeline.contrast.precision import encode, prepare
 from pipeline.contrast.prototype_queue import PrototypeQueue
-from pipeline.contrast.prototypes import gather_prototypes, pool_pixels
+from pipeline.contrast.prototypes import pool_pixels
 from pipeline.contrast.watch import embedding_std, fault_finder
 from pipeline.errors import InputError
 from pipeline.history import History
 from pipeline.images.datasets import ImageSet, shuffled_batches
 from pipeline.images.view_pairs import ViewPair, ViewPairs
 from pipeline.images.views import on_device
-from pipeline.launch import rank
+from pipeline.launch import processes, rank
 from pipeline.mask_store import MaskStore
 from pipeline.params import Pretrain
 from pipeline.progress import Speed
@@ -30,6 +30,15 @@ from pipeline.runtime import cache_bytes, log, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.training.checkpoint import Checkpoint
+from pipeline.training.distributed import (
+    averaged,
+    dealt,
+    gathered,
+    own_part,
+    shared,
+    undealt,
+    with_common_statistics,
+)
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly, warmup
 from pipeline.training.watch import Watch
@@ -51,33 +60,43 @@ class MaskContrast(nn.Module):
         key_images: Float[Tensor, "b 3 s s"],
         key_masks: Bool[Tensor, "b s s"],
     ) -> dict[str, Tensor]:
-        """One step up to the loss, in the order of Algorithm 1: the key moves before it is used, the queue after."""
+        """One step up to the loss, in the order of Algorithm 1: the key moves before it is used, the queue after.
+
+        Each process brings its part of the batch, and gets the losses of all of it with the gradients of its part.
+        """
         settings = self.settings
         if not settings.augmented_views:
             key_images, key_masks = query_images, query_masks
         embeddings, saliency = encode(self.query, query_images)
         with torch.no_grad():
             update_key(self.key, self.query, settings.momentum)
-            # MoCo shuffles the keys over devices, lest batch statistics tell which query belongs to which key. One
-            # process has one batch, and nothing to shuffle with.
-            prototypes = pool_pixels(encode(self.key, key_images)[0], key_masks.to(embeddings.dtype))
-        everyone = gather_prototypes(prototypes)
-        others = [part for i, part in enumerate(everyone) if i != rank()] if settings.negatives == "global" else []
+            prototypes = self._prototypes(key_images, key_masks)
+        others = [part for i, part in enumerate(prototypes) if i != rank()] if settings.negatives == "global" else []
         negatives = torch.cat([*others, self.queue.prototypes])
         contrastive, accuracy = contrastive_loss(
-            embeddings, query_masks, prototypes, negatives, settings.temperature, settings.class_balance
+            embeddings, query_masks, prototypes[rank()], negatives, settings.temperature, settings.class_balance
         )
         saliency_loss = balanced_saliency_loss if settings.saliency_balance else plain_saliency_loss
         saliency = saliency_loss(saliency, query_masks)
-        self.queue.enqueue(everyone.flatten(0, 1))
+        self.queue.enqueue(prototypes.flatten(0, 1))
         return {
             "loss": contrastive + settings.saliency_weight * saliency,
             "contrastive": contrastive,
             "saliency": saliency,
             "accuracy": accuracy,
             "embedding_std": embedding_std(embeddings, query_masks),
-            "foreground": query_masks.float().mean(),
+            "foreground": averaged(query_masks.float().mean()),
         }
+
+    def _prototypes(
+        self, images: Float[Tensor, "b 3 s s"], masks: Bool[Tensor, "b s s"]
+    ) -> Float[Tensor, "p b {self.settings.encoder.embedding_dim}"]:
+        """Those of the parts of all processes, by rank."""
+        # As MoCo does, keys are shuffled over processes, lest batch statistics tell which query belongs to which key.
+        # One process has one batch, and nothing to shuffle with. The order of images is random as it is.
+        spread, collect = (dealt, undealt) if self.settings.batchnorm == "shuffled" else (lambda part: part, gathered)
+        keys = encode(self.key, spread(images))[0]
+        return collect(pool_pixels(keys, spread(masks).to(keys.dtype)))
 
 
 def pretrain(
@@ -107,12 +126,14 @@ def pretrain(
     encoder = starting_encoder(start, settings)
     if not settings.epochs:
         return encoder, {**summary, "used": 0, "epoch": 0}, History()
+    if settings.batchnorm == "synchronised":
+        encoder = with_common_statistics(encoder, device)
     # Before the key encoder is copied from it, which then has the same stages frozen.
     encoder.deeplab.backbone.freeze_stages(settings.frozen_stages)
     model = MaskContrast(encoder, settings, seed).to(device).train()
     prepare(model.query, device)
     prepare(model.key, device)
-    seed_torch(seed, "dropout")
+    seed_torch(seed, "dropout", rank())
     views = ViewPairs(images, masks, indices, settings.views, seed, cache_bytes())
     history = _train(model, views, settings, seed, device, Checkpoint(scratch, model=model))
     return encoder, {**summary, **history.rows[-1]}, history
@@ -133,18 +154,20 @@ def _train(
         return shuffled_batches(np.arange(len(views)), settings.batch, order, keep_last=len(views) < settings.batch)
 
     def load(chosen: Sequence[list[int]]) -> DataLoader:
-        return DataLoader(views, batch_sampler=chosen, num_workers=workers(), pin_memory=device.type == "cuda")
+        own = [own_part(batch) for batch in chosen]
+        return DataLoader(views, batch_sampler=own, num_workers=workers(), pin_memory=device.type == "cuda")
 
     def step(batch: ViewPair) -> dict[str, Tensor]:
         query, key = (on_device(views, settings.views, device) for views in (batch.query, batch.key))
         replaced = torch.as_tensor(batch.replaced).float()
-        speed.count(len(replaced))
-        return model(*query, *key) | {"replaced": replaced.mean()}
+        speed.count(len(replaced) * processes())
+        return network(*query, *key) | {"replaced": averaged(replaced.mean())}
 
     def named(batch: list[int]) -> str:
         # Those shown, which are not those asked for where the mask of one fits no views.
         return ", ".join(views.images.ids[views[i].shown] for i in batch)
 
+    network = shared(model)
     steps_per_epoch = max(1, len(views) // settings.batch)
 
     def schedule(_: float, step: int) -> float:

@@ -37,8 +37,3 @@ def _sums(
     if normalize_pixels:
         weights = weights / upsampling.squared_norms(maps).clamp_min_(EPSILON**2).sqrt_()
     return torch.einsum("bdhw,bhw->bd", maps, upsampling.adjoint(weights.double()))
-
-
-def gather_prototypes(prototypes: Float[Tensor, "b d"]) -> Float[Tensor, "p b d"]:
-    """The prototypes that the processes have of their parts of a batch, by rank; one process has the whole batch."""
-    return prototypes[None]

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from pipeline.params import Pretrain
+from pipeline.training.distributed import summed
 
 # An untrained network has an `embedding_std` of 0.7 to 0.9; at 0.02 two pixels have a mean cosine above 0.999.
 COLLAPSED = 0.02
@@ -23,12 +24,13 @@ def embedding_std(embeddings: Float[Tensor, "b d h w"], masks: Bool[Tensor, "b h
     The root of the variances summed over the dimensions, at the size of the embeddings, where a pixel counts as far as
     it is covered by the mask. It falls to 0 when the embeddings collapse, to one direction or to zero.
     """
-    directions = F.normalize(embeddings.float(), dim=1)
-    covered = F.adaptive_avg_pool2d(masks.float(), (embeddings.shape[2], embeddings.shape[3]))
-    shares = covered / covered.sum()
-    mean = torch.einsum("bdhw,bhw->d", directions, shares)
-    power = torch.einsum("bdhw,bhw->", directions.square(), shares)
-    return (power - mean.square().sum()).clamp_min(0).sqrt()
+    # In double precision, since of nearly equal directions hardly anything is left of the difference.
+    directions = F.normalize(embeddings.double(), dim=1)
+    covered = F.adaptive_avg_pool2d(masks.double(), (embeddings.shape[2], embeddings.shape[3]))
+    shares = covered / summed(covered.sum())
+    mean = summed(torch.einsum("bdhw,bhw->d", directions, shares))
+    power = summed(torch.einsum("bdhw,bhw->", directions.square(), shares))
+    return (power - mean.square().sum()).clamp_min(0).sqrt().float()
 
 
 def fault_finder(settings: Pretrain) -> Callable[[Mapping[str, float]], str | None]:

@@ -76,8 +76,10 @@ class Pretrain(Section):
     `weights` is empty, or the path of a published checkpoint, with sha256, to begin with; with 0 epochs it is used as
     it is. `queue` 0 is no queue, and `momentum` 0 no momentum encoder: the key encoder then has the query encoder's
     weights. Without `augmented_views` the query view is its own positive. Of `negatives` in a batch that several
-    processes share, `global` takes the whole batch's, `local` those of the process. `class_balance` weighs object
-    pixels as E-Net does, an image being a class; `saliency_balance` weighs object and ground as HED does.
+    processes share, `global` takes the whole batch's, `local` those of the process. `batchnorm` says how these keep
+    batch statistics from telling which query belongs to which key: keys are shuffled over processes, or all have the
+    same, `synchronised`. `class_balance` weighs object pixels as E-Net does, an image being a class;
+    `saliency_balance` weighs object and ground as HED does.
     """
 
     split: str
@@ -95,6 +97,7 @@ class Pretrain(Section):
     augmented_views: bool
     queue: CountOrZero
     negatives: Literal["global", "local"]
+    batchnorm: Literal["shuffled", "synchronised"]
     temperature: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
     saliency_weight: NonNegative

@@ -7,9 +7,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from pipeline.launch import rank
 from pipeline.packed import replacing
 from pipeline.runtime import checkpoint_seconds, device
 from pipeline.scratch import IN_MEMORY, Scratch
+from pipeline.training.distributed import first_decides, gathered
 
 
 @runtime_checkable
@@ -28,6 +30,8 @@ class Stateful(Protocol):
 class Checkpoint:
     """The states of named parts and of PyTorch's random generators, in one file of a scratch area.
 
+    Of several processes, whose parts are alike but whose generators are not, the first writes it. With another number
+    of them a training goes on too, if not to the same bytes.
     In memory, without a folder, nothing is kept. Tensors that the area itself keeps under names need not be parts, as
     long as writing the same rows again, from the last save on, leaves the same in them.
     """
@@ -43,9 +47,10 @@ class Checkpoint:
         state = torch.load(self.kept, map_location="cpu", weights_only=True)
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] is not None and torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["random_cuda"], device())
+        if rank() < len(state["random"]):
+            torch.set_rng_state(state["random"][rank()])
+            if state["random_cuda"] is not None and torch.cuda.is_available():
+                torch.cuda.set_rng_state(state["random_cuda"][rank()], device())
         return True
 
     def save(self) -> None:
@@ -55,19 +60,21 @@ class Checkpoint:
         self.scratch.flush()
         state = {
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(device()) if torch.cuda.is_initialized() else None,
+            "random": gathered(torch.get_rng_state()),
+            "random_cuda": gathered(torch.cuda.get_rng_state(device())) if torch.cuda.is_initialized() else None,
         }
+        self._saved = time.monotonic()
+        if rank() > 0:
+            return
         with replacing(self.scratch.folder / "checkpoint.pt") as temporary, temporary.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-        self._saved = time.monotonic()
 
     @property
     def due(self) -> bool:
         """Whether the last save is longer ago than the environment asks for."""
-        return self.scratch.folder is not None and time.monotonic() - self._saved >= self._seconds
+        return first_decides(self.scratch.folder is not None and time.monotonic() - self._saved >= self._seconds)
 
     @property
     def kept(self) -> Path | None:

@@ -23,31 +23,6 @@ from tests.conftest import disc
 from tests.interruptions import until_done
 
 
-@pytest.fixture
-def settings(encoder_settings: params.Encoder) -> params.Pretrain:
-    jitter = params.Jitter(
-        brightness=0.1,
-        contrast=0.1,
-        saturation=0.1,
-        hue=0.0,
-        probability=0.5,
-        grey_probability=0.0,
-        flip_probability=0.5,
-        blur_probability=0.0,
-        blur_sigma=[0.1, 2.0],
-    )
-    views = params.Views(
-        size=48, min_scale=0.5, min_foreground=0.01, max_foreground=0.99, max_tries=50, transforms="fast",
-        augmentation="moco", moco=jitter, simclr=jitter,
-    )  # fmt: skip
-    return params.Pretrain(
-        split="all", encoder=encoder_settings, weights="", sha256="", views=views, frozen_stages=0, batch=4, epochs=2,
-        learning_rate=0.05, backbone_rate_factor=1.0, weight_decay=1e-4, warmup_steps=2, augmented_views=True, queue=6,
-        negatives="global", temperature=0.5, momentum=0.9, saliency_weight=1.0, class_balance=True,
-        saliency_balance=True,
-    )  # fmt: skip
-
-
 def trained(
     images: Path, masks: Path, start: Path, settings: params.Pretrain, seed: int = 0, scratch: Scratch = IN_MEMORY
 ) -> tuple[Encoder, dict[str, object], History]:

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.contrast.prototypes import gather_prototypes, pool_pixels
+from pipeline.contrast.prototypes import pool_pixels
 from tests.contrast import golden
 
 
@@ -48,8 +48,3 @@ def test_prototype_of_an_empty_mask_is_zero_and_others_have_unit_norm():
 
 def test_prototypes_carry_no_gradient():
     assert not pool_pixels(torch.randn(1, 4, 2, 2, requires_grad=True), torch.ones(1, 4, 4)).requires_grad
-
-
-def test_one_process_gathers_its_own_prototypes():
-    prototypes = torch.randn(3, 4)
-    assert gather_prototypes(prototypes).equal(prototypes[None])
