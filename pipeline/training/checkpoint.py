@@ -48,9 +48,10 @@ class Checkpoint:
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
         if rank() < len(state["random"]):
-            torch.set_rng_state(state["random"][rank()])
+            # Copies: PyTorch reads from where the memory of a tensor begins, not from where the row does.
+            torch.set_rng_state(state["random"][rank()].clone())
             if state["random_cuda"] is not None and torch.cuda.is_available():
-                torch.cuda.set_rng_state(state["random_cuda"][rank()], device())
+                torch.cuda.set_rng_state(state["random_cuda"][rank()].clone(), device())
         return True
 
     def save(self) -> None:

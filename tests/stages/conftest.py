@@ -1,0 +1,45 @@
+"""A folder with all that a stage that trains needs."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import params, profile
+from pipeline.mask_store import write_masks
+from pipeline.masks.basnet import BasNet
+from pipeline.masks.basnet_file import save_basnet
+from pipeline.networks.backbone import save_backbone
+from pipeline.networks.starting_weights import starting_backbone
+from tests.conftest import disc
+from tests.stages.tiny_runs import ROOT
+
+SHORTER = """
+refine_pseudolabels: {epochs: 3, learning_rates: [0.003, 0.006]}
+fuse_pseudolabels: {epochs: 3}
+train_basnet: {epochs: 3}
+predict_saliency: {batch: 2}
+pretrain: {split: all, batch: 4, epochs: 3, encoder: {dropout: 0.1}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, disc_images: Path, disc_maps: Path) -> Path:
+    """A folder with the inputs of all these stages and the parameters of a very short run."""
+    folder = tmp_path / "folder"
+    (folder / "maps").mkdir(parents=True)
+    shutil.copy(ROOT / "profiles" / "sample.yaml", folder / "params.yaml")
+    (tmp_path / "shorter.yaml").write_text(SHORTER)
+    for overlay in (ROOT / "tests" / "tiny.yaml", tmp_path / "shorter.yaml"):
+        profile.apply(overlay, folder / "params.yaml")
+    for images in ("images.h5", "unseen.h5"):
+        shutil.copy(disc_images, folder / images)
+    for prior in ("rbd", "mc"):
+        shutil.copy(disc_maps, folder / "maps" / f"{prior}.h5")
+    ids, sizes = [f"img_{i:02d}" for i in range(12)], np.array([[40, 48]] * 12)
+    write_masks(folder / "masks.h5", ids, sizes, map(disc, range(12)))
+    save_backbone(folder / "start.pt", starting_backbone("test_byobnet", "random", "", 0))
+    settings = params.load(folder / "params.yaml").train_basnet.model_copy(update={"width": 4})
+    save_basnet(folder / "basnet.pt", BasNet(4), settings)
+    return folder

@@ -1,0 +1,96 @@
+"""Stages in a folder of their own, with tiny inputs: how to start them, and what they leave."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from pipeline.launch import run_shared_stage
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {"MASKCONTRAST_CHECKPOINT_SECONDS": "0", "MASKCONTRAST_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+
+
+class Run(NamedTuple):
+    """A stage with its arguments, paths relative to the folder it runs in; what it writes stands in `out`."""
+
+    stage: str
+    arguments: tuple[str, ...]
+
+    def __call__(self, folder: Path) -> None:
+        """Run in this process, as the command line would."""
+        os.chdir(folder)
+        os.environ |= ENVIRONMENT
+        # Too late for the environment to say so, where PyTorch has been imported.
+        torch.set_num_threads(1)
+        sys.argv = [self.stage, *self.arguments]
+        stage = __import__(f"stages.{self.stage}", fromlist=["main"])
+        run_shared_stage(stage.main)
+
+
+RUNS = [
+    Run(
+        "refine_pseudolabels",
+        ("rbd", "images.h5", "unseen.h5", "maps/rbd.h5", "start.pt", "out/maps.h5", "out/unseen.h5", "out/results"),
+    ),
+    Run(
+        "fuse_pseudolabels",
+        ("images.h5", "unseen.h5", "maps", "start.pt", "out/fused.h5", "out/benchmark.h5", "out/results"),
+    ),
+    Run("train_basnet", ("images.h5", "maps/rbd.h5", "start.pt", "out/basnet.pt", "out/results")),
+]
+PRETRAIN = Run("pretrain", ("images.h5", "masks.h5", "start.pt", "out/maskcontrast.pt", "out/results"))
+PREDICT = Run("predict_saliency", ("basnet.pt", "images.h5", "unseen.h5", "out/target.h5", "out/benchmark.h5"))
+
+
+def written(folder: Path) -> dict[str, bytes]:
+    """Every file in `out` with its bytes."""
+    out = folder / "out"
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def start(run: Callable[[Path], None], folder: Path):
+    """Start a run in a process of its own, forked from a server that has imported the stages."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN)])
+    process = context.Process(target=run, args=(folder,))
+    process.start()
+    return process
+
+
+def saves(folder: Path) -> set[tuple[str, int]]:
+    """What has been kept for a resumption, with its inode, which is another after each save."""
+    found = set()
+    with suppress(FileNotFoundError):  # the run may be removing its area
+        for path in (folder / ".scratch").rglob("*"):
+            if path.name == "checkpoint.pt" or path.suffix == ".h5":
+                found.add((str(path), path.stat().st_ino))
+    return found
+
+
+class Rank(NamedTuple):
+    """One of several processes that run a stage together and meet at a port of this machine."""
+
+    run: Run
+    rank: int
+    processes: int
+    port: int
+
+    def __call__(self, folder: Path) -> None:
+        """Run in this process."""
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(self.port)}
+        os.environ |= {"RANK": str(self.rank), "WORLD_SIZE": str(self.processes), **meeting}
+        self.run(folder)
+
+
+def command(run: Run, folder: Path, count: str) -> subprocess.Popen[str]:
+    """Start a stage from the command line in `count` processes."""
+    line = [sys.executable, "-m", f"stages.{run.stage}", *run.arguments]
+    environment = os.environ | ENVIRONMENT | {"MASKCONTRAST_PROCESSES": count, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(line, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
