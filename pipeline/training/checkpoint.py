@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from pipeline.errors import InputError
 from pipeline.launch import rank
 from pipeline.packed import replacing
 from pipeline.runtime import checkpoint_seconds, device
@@ -55,7 +56,7 @@ class Checkpoint:
         return True
 
     def save(self) -> None:
-        """Replace what was saved before; killed meanwhile, that stays."""
+        """Replace what was saved before; killed meanwhile, or InputError when the disk is full, that stays."""
         if self.scratch.folder is None:
             return
         self.scratch.flush()
@@ -67,10 +68,17 @@ class Checkpoint:
         self._saved = time.monotonic()
         if rank() > 0:
             return
-        with replacing(self.scratch.folder / "checkpoint.pt") as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
+        path = self.scratch.path("checkpoint.pt")
+        try:
+            with replacing(path) as temporary, temporary.open("wb") as file:
+                torch.save(state, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:  # what a file raises while PyTorch writes it becomes a RuntimeError
+            raise InputError(
+                f"{path} cannot be written ({error.__context__ or error}); if the disk is full make room, and run the "
+                "stage again, it goes on from its last checkpoint"
+            ) from error
 
     @property
     def due(self) -> bool:

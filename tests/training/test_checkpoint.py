@@ -1,4 +1,6 @@
 import logging
+import resource
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -118,6 +120,26 @@ def test_stopped_while_saving_the_checkpoint_before_stays(tmp_path: Path, monkey
         checkpoint.save()
     assert checkpoint.restore()
     assert history.rows == [{"loss": 1}]
+
+
+def test_on_a_full_disk_the_checkpoint_before_stays_and_one_sentence_tells(tmp_path: Path):
+    kept = nn.Linear(4, 4)
+    Checkpoint(Scratch(tmp_path), network=kept).save()
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    # The system lets no file grow beyond this, as if the disk were full.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, allowed[1]))
+    try:
+        with pytest.raises(
+            InputError, match=r"checkpoint.pt cannot be written \(.*File too large\); if the disk is full"
+        ):
+            Checkpoint(Scratch(tmp_path), network=nn.Linear(400, 400)).save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    restored = nn.Linear(4, 4)
+    assert Checkpoint(Scratch(tmp_path), network=restored).restore()
+    assert restored.weight.equal(kept.weight)
 
 
 def test_in_memory_nothing_is_kept(monkeypatch: pytest.MonkeyPatch):
