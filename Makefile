@@ -8,16 +8,19 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Two hardware threads often share a core, and small networks lose more by waiting than they gain: one for every two.
 export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) / 2)
 
+# Tests run two files at a time, in the order in which they are collected.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .PHONY: repro test fast fresh setup lock graph
 
 repro: setup  ## run the whole pipeline; only what changed is run
 	$(RUN) dvc repro
 
 test: setup  ## style, types and all tests, the slow end-to-end ones too
-	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) pyright && $(RUN) pytest
+	$(RUN) ruff check . && $(RUN) ruff format --check . && $(RUN) pyright && $(RUN) pytest $(PARALLEL)
 
 fast: setup  ## the tests of seconds
-	$(RUN) pytest -m "not slow"
+	$(RUN) pytest $(PARALLEL) -m "not slow"
 
 fresh:  ## the proof that nothing is missing: `make test` in a new clone of the last commit, from an empty .venv
 	folder=$$(mktemp -d) && git clone --quiet . $$folder && $(MAKE) --directory $$folder test && rm -rf $$folder

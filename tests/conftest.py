@@ -13,6 +13,12 @@ from pipeline.packed import write_packed
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, lest one process is left alone with them at the end."""
+    slow = {item.path for item in items if "slow" in item.keywords}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def disc(i: int, height: int = 40, width: int = 48) -> np.ndarray:
     """The mask of image i's disc."""
     rows, columns = np.mgrid[:height, :width]
