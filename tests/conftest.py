@@ -14,9 +14,9 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, lest one process is left alone with them at the end."""
+    """Files with slow tests first, lest one process is left alone with them at the end; of these, those of no room."""
     slow = {item.path for item in items if "slow" in item.keywords}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, len(item.path.parts)))
 
 
 def disc(i: int, height: int = 40, width: int = 48) -> np.ndarray:

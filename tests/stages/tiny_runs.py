@@ -5,13 +5,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from pipeline.launch import run_shared_stage
+from tests.forks import forked
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"MASKCONTRAST_CHECKPOINT_SECONDS": "0", "MASKCONTRAST_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
@@ -27,8 +25,6 @@ class Run(NamedTuple):
         """Run in this process, as the command line would."""
         os.chdir(folder)
         os.environ |= ENVIRONMENT
-        # Too late for the environment to say so, where PyTorch has been imported.
-        torch.set_num_threads(1)
         sys.argv = [self.stage, *self.arguments]
         stage = __import__(f"stages.{self.stage}", fromlist=["main"])
         run_shared_stage(stage.main)
@@ -57,11 +53,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def start(run: Callable[[Path], None], folder: Path):
     """Start a run in a process of its own, forked from a server that has imported the stages."""
-    context = get_context("forkserver")
-    context.set_forkserver_preload([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN)])
-    process = context.Process(target=run, args=(folder,))
-    process.start()
-    return process
+    return forked([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN)], run, folder)
 
 
 def saves(folder: Path) -> set[tuple[str, int]]:
