@@ -39,6 +39,9 @@ def run_shared_stage(main: Callable[..., None]) -> None:
             dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
             with _errors_reported_once() if count > 1 else nullcontext():
                 main(*arguments, **options)
+            # Left to the end of Python, a connection that the other side has closed may abort the process.
+            wait_for_all()
+            dist.destroy_process_group()
         elif count > 1:
             _run_ranks(count)
         else:
