@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline import params
 from pipeline.images import folder
 from pipeline.images.codecs import decode_map, size_of
 from pipeline.images.datasets import ImageSet, MapSet
@@ -23,8 +22,8 @@ from pipeline.params import Sweep
 from pipeline.priors.compute import encoded_prior
 from pipeline.pseudolabels.maps import square_images, square_maps, write_maps
 from tests.images.trees import save, save_photo
+from tests.profiles import SAMPLE
 
-SETTINGS = params.load(Path(__file__).parents[1] / "profiles" / "sample.yaml")
 PRIORS = get_args(get_args(Sweep.model_fields["priors"].annotation)[0])
 HEIGHT, WIDTH = 60, 80
 OBJECT = np.zeros((HEIGHT, WIDTH), dtype=bool)
@@ -127,7 +126,7 @@ def test_every_odd_image_is_packed_and_every_damaged_one_listed(checked: tuple[P
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_prior_is_a_map_of_the_size_of_the_image(images: ImageSet, prior: str, kind: str):
     i = images.index(kind)
-    saliency = decode_map(encoded_prior(images.path, prior, SETTINGS.compute_priors, i))
+    saliency = decode_map(encoded_prior(images.path, prior, SAMPLE.compute_priors, i))
     assert saliency.shape == tuple(images.sizes[i])
     if kind in {Path(name).stem for name in SCENES}:
         assert saliency[OBJECT].mean() > saliency[~OBJECT].mean() + 0.3
@@ -139,11 +138,11 @@ def test_predicted_maps_and_masks_have_the_size_of_the_image(
     images: ImageSet, tmp_path: Path, stretch: bool, mode: str
 ):
     torch.manual_seed(0)
-    settings = SETTINGS.predict_saliency.model_copy(update={"size": 32, "batch": 5, "stretch": stretch})
+    settings = SAMPLE.predict_saliency.model_copy(update={"size": 32, "batch": 5, "stretch": stretch})
     path = tmp_path / images.path.name
     write_packed(path, predict(BasNet(4), images, settings, range(len(images))), "maps")
     require_sound(Packed(path, "maps"), images)
-    cleanup = SETTINGS.extract_masks.model_copy(update={"mode": mode})
+    cleanup = SAMPLE.extract_masks.model_copy(update={"mode": mode})
     proposals = open_proposals(images, tmp_path, cleanup)
     write_masks(tmp_path / "masks.h5", images.ids, images.sizes, object_maps(images, proposals, cleanup))
     masks = MaskStore(tmp_path / "masks.h5")

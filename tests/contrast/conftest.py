@@ -8,8 +8,10 @@ import pytest
 from pipeline.mask_store import write_masks
 from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.params import Encoder, Jitter, Pretrain, Views
+from pipeline.params import Encoder, Pretrain
 from tests.conftest import disc
+from tests.images.augmentation import jitter, views
+from tests.profiles import SAMPLE, changed
 
 REJECTED = 3
 
@@ -21,27 +23,11 @@ def encoder_settings() -> Encoder:
 
 @pytest.fixture
 def settings(encoder_settings: Encoder) -> Pretrain:
-    jitter = Jitter(
-        brightness=0.1,
-        contrast=0.1,
-        saturation=0.1,
-        hue=0.0,
-        probability=0.5,
-        grey_probability=0.0,
-        flip_probability=0.5,
-        blur_probability=0.0,
-        blur_sigma=[0.1, 2.0],
-    )
-    views = Views(
-        size=48, min_scale=0.5, min_foreground=0.01, max_foreground=0.99, max_tries=50, transforms="fast",
-        augmentation="moco", moco=jitter, simclr=jitter,
-    )  # fmt: skip
-    return Pretrain(
-        split="all", encoder=encoder_settings, weights="", sha256="", views=views, frozen_stages=0, batch=4, epochs=2,
-        learning_rate=0.05,
-        backbone_rate_factor=1.0, weight_decay=1e-4, warmup_steps=2, augmented_views=True, queue=6,
-        negatives="global", batchnorm="shuffled", temperature=0.5, momentum=0.9, saliency_weight=1.0,
-        class_balance=True, saliency_balance=True,
+    slight = jitter(brightness=0.1, contrast=0.1, saturation=0.1, probability=0.5, flip_probability=0.5)
+    return changed(
+        SAMPLE.pretrain, split="all", encoder=encoder_settings, views=views(slight, size=48, transforms="fast"),
+        batch=4, epochs=2, warmup_steps=2, queue=6, temperature=0.5, momentum=0.9, saliency_weight=1.0,
+        class_balance=True,
     )  # fmt: skip
 
 

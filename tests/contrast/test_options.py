@@ -14,15 +14,13 @@ from pipeline.contrast.pretraining import MaskContrast, pretrain
 from pipeline.contrast.prototypes import pool_pixels
 from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore
-
-SAMPLE = params.load(Path(__file__).parents[2] / "profiles" / "sample.yaml").pretrain
+from tests.profiles import changed
 
 
 @pytest.fixture
-def settings(encoder_settings: params.Encoder) -> params.Pretrain:
-    steady = encoder_settings.model_copy(update={"dropout": 0.0})
-    changes = {"split": "all", "encoder": steady, "batch": 4, "queue": 6, "temperature": 0.5}
-    return SAMPLE.model_copy(update=changes)
+def settings(settings: params.Pretrain) -> params.Pretrain:
+    """Two passes over the same images are to agree."""
+    return changed(settings, encoder=changed(settings.encoder, dropout=0.0), class_balance=False)
 
 
 def model_with(start: Path, settings: params.Pretrain, **changes: object) -> MaskContrast:
@@ -89,7 +87,7 @@ def test_every_row_of_the_ablation_of_training_mechanisms_trains(
     row: tuple[bool, int, float], disc_images: Path, disc_masks: Path, start: Path, settings: params.Pretrain
 ):
     changes = dict(zip(("augmented_views", "queue", "momentum"), row, strict=True))
-    chosen = params.Pretrain.model_validate(settings.model_dump() | changes | {"epochs": 1})
+    chosen = changed(settings, **changes, epochs=1)
     _, _, history = pretrain(ImageSet(disc_images), MaskStore(disc_masks), start, chosen, 0, torch.device("cpu"))
     # An untrained network is at chance, the log of the number of prototypes to choose from: those of batch and queue.
     assert history.rows[0]["contrastive"] == pytest.approx(np.log(4 + row[1]), abs=0.4)

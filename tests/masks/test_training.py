@@ -14,13 +14,12 @@ from pipeline.packed import write_packed
 from pipeline.params import TrainBasnet
 from pipeline.scratch import IN_MEMORY, Scratch
 from tests.interruptions import until_done
+from tests.profiles import SAMPLE, changed
 
 
 def settings(**changes: float | str) -> TrainBasnet:
-    fields = {"width": 4, "encoder": "resnet34", "encoder_rate_factor": 1.0, "size": 40, "crop": 32, "batch": 4}
-    fields |= {"targets_from": "pseudolabels/fused", "targets": "binary"}
-    fields |= {"weights": "", "sha256": "", "epochs": 1, "learning_rate": 1e-3, "target_threshold": 0.5}
-    return TrainBasnet.model_validate(fields | changes)
+    small = changed(SAMPLE.train_basnet, width=4, size=40, crop=32, batch=4, epochs=1, learning_rate=1e-3)
+    return changed(small, **changes)
 
 
 def basnet() -> BasNet:

@@ -6,25 +6,19 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
 from pipeline.packed import write_packed
-from pipeline.params import ComputePriors, Dsr, Hs, Mc, Rbd, Scale
+from pipeline.params import Scale
 from pipeline.priors import compute
 from pipeline.priors.compute import compute_prior, named_prior, prior_maps, reduce_to
 from pipeline.runtime import process_pool
+from tests.profiles import SAMPLE, changed
 
-SETTINGS = ComputePriors(
+SETTINGS = changed(
+    SAMPLE.compute_priors,
     max_side=64,
-    remove_frame=True,
-    rbd=Rbd(
-        superpixels=100,
-        compactness=20.0,
-        boundary_band=3,
-        background_weight=5.0,
-        smoothness=0.1,
-        position_sigma=0.4,
-    ),
-    mc=Mc(superpixels=120, compactness=20.0, colour_scale=10.0, outlier_sum=1.1, centre_score=2.0),
-    dsr=Dsr(scales=[Scale(superpixels=100, compactness=20.0)], energy=0.95, sparsity=0.01, clusters=8),
-    hs=Hs(regions=[3, 17, 33], confidence=[0.5, 4.0, 2.0], consistency=16.0, centre=9.0),
+    rbd=changed(SAMPLE.compute_priors.rbd, superpixels=100),
+    mc=changed(SAMPLE.compute_priors.mc, superpixels=120),
+    dsr=changed(SAMPLE.compute_priors.dsr, scales=[Scale(superpixels=100, compactness=20.0)]),
+    hs=changed(SAMPLE.compute_priors.hs, consistency=16.0),
 )
 
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from pipeline.params import Rbd
 from pipeline.priors.rbd import (
     ColourScales,
     background_contrast,
@@ -14,15 +13,9 @@ from pipeline.priors.rbd import (
     rbd,
 )
 from pipeline.priors.superpixels import adjacency
+from tests.profiles import SAMPLE, changed
 
-SETTINGS = Rbd(
-    superpixels=80,
-    compactness=20.0,
-    boundary_band=3,
-    background_weight=5.0,
-    smoothness=0.1,
-    position_sigma=0.4,
-)
+SETTINGS = changed(SAMPLE.compute_priors.rbd, superpixels=80)
 CHAIN = adjacency(np.array([[0, 1, 2]]))
 
 

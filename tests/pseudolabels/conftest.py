@@ -10,45 +10,12 @@ from torch import Tensor
 
 from pipeline.networks.backbone import save_backbone
 from pipeline.networks.starting_weights import starting_backbone
-from pipeline.params import Crf, FusePseudolabels, RefinePseudolabels
+from tests.profiles import SAMPLE, changed
 
 SIZE = 48
-CRF = Crf(
-    backend="grid",
-    grid=24,
-    iterations=5,
-    smoothness_sigma=3.0,
-    smoothness_weight=3.0,
-    position_sigma=80.0,
-    colour_sigma=13.0,
-    appearance_weight=10.0,
-)
-REFINE = RefinePseudolabels(
-    size=SIZE,
-    batch=4,
-    epochs=12,
-    learning_rates=[0.003],
-    frozen_backbone=False,
-    confidence_rule=True,
-    beta_squared=1.0,
-    thresholds={},
-    threshold_factor=1.5,
-    moving_average=0.7,
-    averaged_epochs=3,
-    crf=CRF,
-)
-FUSE = FusePseudolabels(
-    size=SIZE,
-    batch=4,
-    epochs=16,
-    learning_rate=0.003,
-    frozen_backbone=False,
-    confidence_rule=True,
-    beta_squared=4.0,
-    targets_from="pseudolabels/refined",
-    crf_output=True,
-    crf=CRF,
-)
+CRF = changed(SAMPLE.fuse_pseudolabels.crf, grid=24)
+REFINE = changed(SAMPLE.refine_pseudolabels, size=SIZE, batch=4, epochs=12, crf=CRF)
+FUSE = changed(SAMPLE.fuse_pseudolabels, size=SIZE, batch=4, epochs=16, beta_squared=4.0, crf=CRF)
 
 
 class Discs(NamedTuple):

@@ -6,21 +6,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pipeline.params import Rbd
 from pipeline.priors.rbd import rbd
 from pipeline.pseudolabels.crf import sharpen
 from tests.images.trees import SHARED
+from tests.profiles import SAMPLE, changed
 from tests.pseudolabels.conftest import CRF
 
 PHOTOS, SIZE = 50, 256
-RBD = Rbd(
-    superpixels=200,
-    compactness=20.0,
-    boundary_band=5,
-    background_weight=5.0,
-    smoothness=0.1,
-    position_sigma=0.4,
-)
+RBD = changed(SAMPLE.compute_priors.rbd, superpixels=200, boundary_band=5)
 
 
 @pytest.mark.skipif(find_spec("pydensecrf") is None, reason="the extra `crf` is not installed")

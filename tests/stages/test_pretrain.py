@@ -13,8 +13,8 @@ from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.params import load
 from stages.pretrain import main
 from tests.networks.test_starting_weights import sha256
+from tests.profiles import SAMPLE_FILE
 
-SAMPLE = Path(__file__).parents[2] / "profiles" / "sample.yaml"
 ENCODER = "{output_stride: 8, atrous_rates: [12, 24, 36], decoder_channels: 16, dropout: 0.0, embedding_dim: 4}"
 
 
@@ -22,7 +22,7 @@ def test_published_weights_without_epochs_are_the_encoder_and_need_no_mask(
     disc_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    shutil.copy(SAMPLE, "params.yaml")
+    shutil.copy(SAMPLE_FILE, "params.yaml")
     Path("encoder.yaml").write_text(f"pretrain: {{split: train, encoder: {ENCODER}}}\n")
     profile.apply(Path("encoder.yaml"))
     published = Encoder(Backbone("lcnet_050", 8), load().pretrain.encoder).eval()

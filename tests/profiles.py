@@ -1,0 +1,17 @@
+"""Settings for tests: those of the embedded sample but for what a test says."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline import params
+from pipeline.params import Section
+
+SAMPLE_FILE = Path(__file__).parents[1] / "profiles" / "sample.yaml"
+SAMPLE = params.load(SAMPLE_FILE)
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def changed(section: AnySection, **changes: Any) -> AnySection:
+    """The section with other values, checked as those of a file are."""
+    return type(section).model_validate(section.model_dump() | changes)
