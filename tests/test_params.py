@@ -83,6 +83,11 @@ def test_no_epochs_of_pretraining_need_published_weights(tmp_path: Path) -> None
     assert load_changed(tmp_path, "pretrain", epochs=0, weights="unsup.pth.tar").pretrain.epochs == 0
 
 
+def test_pretraining_needs_something_to_learn(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="pretrain .*contrastive_weight and saliency_weight are both 0"):
+        load_changed(tmp_path, "pretrain", contrastive_weight=0.0, saliency_weight=0.0)
+
+
 def test_sections_are_frozen() -> None:
     section = params.load(COMMITTED).pretrain
     with pytest.raises(ValueError, match="frozen"):

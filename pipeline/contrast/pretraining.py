@@ -80,7 +80,7 @@ class MaskContrast(nn.Module):
         saliency = saliency_loss(saliency, query_masks)
         self.queue.enqueue(prototypes.flatten(0, 1))
         return {
-            "loss": contrastive + settings.saliency_weight * saliency,
+            "loss": settings.contrastive_weight * contrastive + settings.saliency_weight * saliency,
             "contrastive": contrastive,
             "saliency": saliency,
             "accuracy": accuracy,

@@ -37,12 +37,13 @@ def fault_finder(settings: Pretrain) -> Callable[[Mapping[str, float]], str | No
     """For `Watch.fault`: what is wrong with the scalars of a step of pretraining, and what to change."""
     # Cosines lie in [-1, 1], so no pixel's contrastive loss is higher than the log of all prototypes plus 2 / T.
     contrastive = math.log(settings.batch + settings.queue) + 2 / settings.temperature
-    highest = contrastive + EXPLODED * math.log(2) * settings.saliency_weight
+    highest = settings.contrastive_weight * contrastive + settings.saliency_weight * EXPLODED * math.log(2)
 
     def fault(step: Mapping[str, float]) -> str | None:
         if step["loss"] > highest:
             return f"the loss has exploded to {step['loss']:.3g}; lower pretrain.learning_rate"
-        if step["embedding_std"] < COLLAPSED:
+        # Without a contrastive loss nothing holds the embeddings apart, and nobody expects it.
+        if settings.contrastive_weight and step["embedding_std"] < COLLAPSED:
             return (
                 f"the embeddings have collapsed, their standard deviation is {step['embedding_std']:.2g}; lower "
                 "pretrain.learning_rate or raise pretrain.saliency_weight"

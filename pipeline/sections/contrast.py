@@ -78,8 +78,8 @@ class Pretrain(Section):
     weights. Without `augmented_views` the query view is its own positive. Of `negatives` in a batch that several
     processes share, `global` takes the whole batch's, `local` those of the process. `batchnorm` says how these keep
     batch statistics from telling which query belongs to which key: keys are shuffled over processes, or all have the
-    same, `synchronised`. `class_balance` weighs object pixels as E-Net does, an image being a class;
-    `saliency_balance` weighs object and ground as HED does.
+    same, `synchronised`. With a `contrastive_weight` of 0 only saliency is learned. `class_balance` weighs
+    object pixels as E-Net does, an image being a class; `saliency_balance` weighs object and ground as HED does.
     """
 
     split: str
@@ -100,6 +100,7 @@ class Pretrain(Section):
     batchnorm: Literal["shuffled", "synchronised"]
     temperature: Positive
     momentum: Annotated[float, Field(ge=0, lt=1)]
+    contrastive_weight: NonNegative
     saliency_weight: NonNegative
     class_balance: bool
     saliency_balance: bool
@@ -108,6 +109,8 @@ class Pretrain(Section):
     def _something_is_trained(self) -> "Pretrain":
         if not (self.weights or self.epochs):
             raise ValueError("epochs are 0, which needs the weights of a trained network")
+        if not (self.contrastive_weight or self.saliency_weight):
+            raise ValueError("contrastive_weight and saliency_weight are both 0, which leaves nothing to learn")
         return self
 
 

@@ -70,6 +70,15 @@ def test_saliency_is_learned_with_the_loss_asked_for(start: Path, settings: para
     torch.testing.assert_close(model(images, masks, images, masks)["saliency"], expected)
 
 
+def test_without_contrast_saliency_alone_is_learned(start: Path, settings: params.Pretrain):
+    control = model_with(start, settings, contrastive_weight=0.0, saliency_weight=2.0)
+    losses = control(*views(3), *views(3))
+    losses["loss"].backward()
+    assert losses["loss"] == 2 * losses["saliency"]
+    assert not control.query.head.weight.grad.any()  # type: ignore[union-attr]
+    assert control.query.saliency_head.weight.grad.any()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("queue", [0, 6])
 def test_alone_a_process_has_the_negatives_of_the_whole_batch(start: Path, settings: params.Pretrain, queue: int):
     one, other = (model_with(start, settings, queue=queue, negatives=scope) for scope in ("global", "local"))

@@ -1,12 +1,8 @@
-from pathlib import Path
-
 import pytest
 import torch
 
-from pipeline import params
 from pipeline.contrast.watch import embedding_std, fault_finder
-
-PRETRAIN = params.load(Path(__file__).parents[2] / "profiles" / "sample.yaml").pretrain
+from tests.profiles import SAMPLE, changed
 
 
 def test_deviation_is_zero_for_one_direction_and_one_for_opposite_ones():
@@ -39,7 +35,13 @@ def test_embeddings_that_have_vanished_have_collapsed():
     ],
 )
 def test_collapse_and_explosion_are_told_from_training(loss: float, std: float, problem: str | None):
-    changes = {"batch": 8, "queue": 120, "temperature": 0.25, "saliency_weight": 1.0}
-    fault = fault_finder(PRETRAIN.model_copy(update=changes))({"loss": loss, "embedding_std": std})
+    settings = changed(SAMPLE.pretrain, batch=8, queue=120, temperature=0.25, saliency_weight=1.0)
+    fault = fault_finder(settings)({"loss": loss, "embedding_std": std})
     # The bound is log 128 + 2 / 0.25 for the contrast and 10 log 2 for the saliency: 19.78.
     assert fault is None if problem is None else str(fault).startswith(problem)
+
+
+def test_embeddings_that_nothing_is_asked_of_may_collapse():
+    settings = changed(SAMPLE.pretrain, contrastive_weight=0.0, saliency_weight=1.0)
+    assert fault_finder(settings)({"loss": 6.9, "embedding_std": 0.0}) is None
+    assert "exploded" in str(fault_finder(settings)({"loss": 7.0, "embedding_std": 0.0}))
