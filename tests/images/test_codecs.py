@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.data import chelsea
 
 from pipeline.images.codecs import decode_image, decode_labels, decode_map, encode_map, encode_png, size_of
 
@@ -67,6 +68,20 @@ def test_an_animation_shows_its_first_frame():
     frames = [Image.new("RGB", (3, 2), colour) for colour in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert (decode_image(data) == [255, 0, 0]).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"quality": 30, "progressive": True}, {"subsampling": 0}, {"subsampling": 1}])
+def test_photographs_have_the_pixels_that_pillow_gives_them(mode: str, options: dict[str, int]):
+    image = Image.fromarray(chelsea()[:121, :203]).convert(mode)
+    photograph = encoded(image, "JPEG", **options)
+    with Image.open(io.BytesIO(photograph)) as opened:
+        assert np.array_equal(decode_image(photograph), np.asarray(opened.convert("RGB")))
+
+
+def test_half_a_photograph_is_no_image():
+    with pytest.raises(OSError, match="truncated"):
+        decode_image(encoded(Image.fromarray(chelsea()), "JPEG")[:9000])
 
 
 def test_bilevel_and_cmyk_images_become_rgb():
