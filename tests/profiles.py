@@ -15,3 +15,7 @@ AnySection = TypeVar("AnySection", bound=Section)
 def changed(section: AnySection, **changes: Any) -> AnySection:
     """The section with other values, checked as those of a file are."""
     return type(section).model_validate(section.model_dump() | changes)
+
+
+PAPER = changed(SAMPLE.pretrain.encoder, atrous_rates=[12, 24, 36], decoder_channels=256, dropout=0.5, embedding_dim=32)
+"""The encoder of the paper."""

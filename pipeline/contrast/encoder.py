@@ -21,7 +21,7 @@ class Encoder(nn.Module):
     def __init__(self, backbone: Backbone, settings: EncoderSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.deeplab = DeepLab(backbone, settings.atrous_rates, settings.decoder_channels, settings.dropout)
+        self.deeplab = DeepLab(backbone, settings)
         self.head = nn.Conv2d(settings.decoder_channels, settings.embedding_dim, 1)
         self.saliency_head = nn.Conv2d(settings.decoder_channels, 1, 1, bias=False)
 

@@ -20,6 +20,8 @@ ATROUS_RATES, FACTS = [12, 24, 36], "encoder"
 PLACES = {
     "backbone.": "deeplab.backbone.body.",
     "decoder.": "deeplab.decoder.",
+    # Which only exported files have.
+    "shortcut.": "deeplab.shortcut.",
     "head.": "head.",
     "classification_head.": "saliency_head.",
 }

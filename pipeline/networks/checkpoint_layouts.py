@@ -18,7 +18,7 @@ LAYOUTS = {
     # MaskContrast's pretraining: decoder and heads, the momentum encoder, the queue of prototypes.
     "model_q.backbone.": ("model_q.decoder.", "model_q.head.", "model_q.classification_head.", "model_k.", "queue"),
     # MaskContrast's linear probe, and what `pipeline.contrast.export` writes.
-    "backbone.": ("decoder.", "head.", "classification_head."),
+    "backbone.": ("decoder.", "shortcut.", "head.", "classification_head."),
     # Plain models; SwAV's projection head and prototypes; what makes a dilated residual network segment.
     "": ("projection_head.", "prototypes.", "seg.", "up."),
 }

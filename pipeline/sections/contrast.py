@@ -61,11 +61,15 @@ class Views(Section):
 
 
 class Encoder(Section):
-    """DeepLab-v3 on the starting backbone, with the embedding head and the saliency head."""
+    """DeepLab-v3 on the starting backbone, with the embedding head and the saliency head.
+
+    `shortcut` adds the projected features of the backbone to those of the decoder, which a new one hides.
+    """
 
     output_stride: Literal[8, 16, 32]
     atrous_rates: Annotated[list[Count], Field(min_length=1)]
     decoder_channels: Count
+    shortcut: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     embedding_dim: Count
 

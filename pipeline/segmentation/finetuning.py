@@ -53,7 +53,7 @@ def initial_network(init: Literal["start", "maskcontrast"], path: Path, encoder:
         return load_deeplab(path)
     seed_torch(seed, "decoder")
     backbone = load_backbone(path, encoder.output_stride)
-    return DeepLab(backbone, encoder.atrous_rates, encoder.decoder_channels, encoder.dropout)
+    return DeepLab(backbone, encoder)
 
 
 def augment(

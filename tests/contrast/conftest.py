@@ -18,7 +18,7 @@ REJECTED = 3
 
 @pytest.fixture
 def encoder_settings() -> Encoder:
-    return Encoder(output_stride=8, atrous_rates=[2, 3], decoder_channels=32, dropout=0.1, embedding_dim=8)
+    return changed(SAMPLE.pretrain.encoder, atrous_rates=[2, 3], decoder_channels=32, dropout=0.1, embedding_dim=8)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
 from pipeline.params import Encoder
+from tests.profiles import PAPER
 
-PAPER = Encoder(output_stride=8, atrous_rates=[12, 24, 36], decoder_channels=256, dropout=0.5, embedding_dim=32)
 RESNET50, RESNET26 = [3, 4, 6, 3], [2, 2, 2, 2]
 
 

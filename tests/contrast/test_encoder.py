@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import Encoder as EncoderSettings
+from tests.profiles import PAPER
 
 
 def count(module: torch.nn.Module) -> int:
@@ -15,11 +16,8 @@ def count(module: torch.nn.Module) -> int:
 
 
 def test_resnet50_encoder_has_the_papers_numbers_of_parameters():
-    settings = EncoderSettings(
-        output_stride=8, atrous_rates=[12, 24, 36], decoder_channels=256, dropout=0.5, embedding_dim=32
-    )
     with torch.device("meta"):
-        encoder = Encoder(Backbone("resnet50", 8), settings)
+        encoder = Encoder(Backbone("resnet50", 8), PAPER)
     assert count(encoder.deeplab.backbone) == 23_508_032
     assert count(encoder.deeplab.decoder) == 16_125_440
     assert count(encoder.head) == 8_224

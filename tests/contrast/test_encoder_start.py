@@ -10,8 +10,9 @@ from pipeline.contrast.encoder_start import starting_encoder
 from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.networks.deeplab import load_deeplab
-from tests.contrast.release import PAPER, RESNET26, Release, checkpoint
+from tests.contrast.release import RESNET26, Release, checkpoint
 from tests.networks.test_starting_weights import sha256
+from tests.profiles import PAPER
 
 NARROW = PAPER.model_copy(update={"decoder_channels": 16})
 PRETRAIN = params.load(Path(__file__).parents[2] / "profiles" / "sample.yaml").pretrain

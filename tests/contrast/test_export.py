@@ -20,10 +20,16 @@ from pipeline.contrast.published import to_published
 from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone
 from pipeline.networks.starting_weights import starting_backbone
-from tests.contrast.release import PAPER, RESNET50, Release
+from tests.contrast.release import RESNET50, Release
 from tests.networks.test_starting_weights import sha256
+from tests.profiles import PAPER, changed
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=[False, True], ids=["", "shortcut"])
+def encoder_settings(encoder_settings: params.Encoder, request: pytest.FixtureRequest) -> params.Encoder:
+    return changed(encoder_settings, shortcut=request.param)
 
 
 @pytest.fixture

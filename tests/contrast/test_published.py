@@ -6,7 +6,8 @@ from pipeline.contrast.encoder import HEADS, Encoder
 from pipeline.contrast.published import from_published
 from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone
-from tests.contrast.release import PAPER, RESNET50, Release, checkpoint
+from tests.contrast.release import RESNET50, Release, checkpoint
+from tests.profiles import PAPER
 
 
 def shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -7,8 +7,9 @@ from pipeline.errors import InputError
 from pipeline.networks.backbone import Backbone, load_backbone, save_backbone
 from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.networks.weights import read_network, save_network
+from tests.profiles import SAMPLE, changed
 
-CONFIG = {"backbone": "lcnet_050", "output_stride": 8, "atrous_rates": [2, 3], "decoder_channels": 16, "dropout": 0.1}
+SETTINGS = changed(SAMPLE.pretrain.encoder, decoder_channels=16)
 
 
 def test_file_has_the_same_bytes_whatever_its_name(tmp_path: Path):
@@ -47,10 +48,10 @@ def test_a_backbone_loads_at_any_output_stride(tmp_path: Path):
 
 
 def test_deeplab_is_read_out_of_an_encoder_file(tmp_path: Path):
-    deeplab = DeepLab(Backbone("lcnet_050", 8), [2, 3], 16, 0.1).eval()
+    deeplab = DeepLab(Backbone("lcnet_050", 8), SETTINGS).eval()
     state = {f"deeplab.{name}": value for name, value in deeplab.state_dict().items()}
     heads = {"head.weight": torch.zeros(8, 16, 1, 1), "saliency_head.weight": torch.zeros(1, 16, 1, 1)}
-    save_network(tmp_path / "encoder.pt", "encoder", {**CONFIG, "embedding_dim": 8}, state | heads)
+    save_network(tmp_path / "encoder.pt", "encoder", {"backbone": "lcnet_050", **SETTINGS.model_dump()}, state | heads)
     images = torch.rand(1, 3, 32, 32)
     assert load_deeplab(tmp_path / "encoder.pt").eval()(images).equal(deeplab(images))
 

@@ -11,7 +11,7 @@ from pipeline.metrics.confusion import mean_iou
 from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.networks.weights import save_network
-from pipeline.params import Encoder, Finetune, FinetuneRates
+from pipeline.params import Finetune, FinetuneRates
 from pipeline.scratch import Scratch
 from pipeline.segmentation.finetuning import (
     AugmentedSquares,
@@ -27,9 +27,10 @@ from pipeline.segmentation.finetuning import (
 )
 from pipeline.segmentation.label_batches import LabelledSquares
 from tests.interruptions import until_done
+from tests.profiles import SAMPLE, changed
 
 Coloured = tuple[ImageSet, LabelSet]
-ENCODER = Encoder(output_stride=8, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1, embedding_dim=8)
+ENCODER = changed(SAMPLE.pretrain.encoder, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1)
 LEARNING = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=False)
 FROZEN = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=True)
 SECTION = Finetune(
@@ -40,7 +41,7 @@ SHORT = SECTION.model_copy(update={"iterations": 3})
 
 def random_deeplab() -> DeepLab:
     torch.manual_seed(0)
-    return DeepLab(Backbone("test_resnet", 8), ENCODER.atrous_rates, ENCODER.decoder_channels, ENCODER.dropout)
+    return DeepLab(Backbone("test_resnet", 8), ENCODER)
 
 
 @pytest.fixture

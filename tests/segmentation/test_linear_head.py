@@ -25,6 +25,7 @@ from pipeline.segmentation.linear_head import (
     step_decay,
 )
 from tests.interruptions import until_done
+from tests.profiles import SAMPLE, changed
 
 Coloured = tuple[ImageSet, LabelSet]
 SECTION = ProbeLinear(
@@ -39,7 +40,9 @@ def random_backbone() -> Backbone:
 
 
 def random_deeplab() -> DeepLab:
-    return DeepLab(random_backbone(), [1, 2], 32, dropout=0.5)
+    return DeepLab(
+        random_backbone(), changed(SAMPLE.pretrain.encoder, atrous_rates=[1, 2], decoder_channels=32, dropout=0.5)
+    )
 
 
 def training_features(coloured: Coloured, network: Backbone | DeepLab) -> FrozenFeatures:
