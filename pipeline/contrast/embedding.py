@@ -27,7 +27,8 @@ def embed_set(
     Returns how many images have no object.
     """
     encoder, start = encoder.to(device).eval(), start.to(device).eval()
-    widths = {"maskcontrast": encoder.settings.embedding_dim, "start": start.channels[-1]}
+    widths = {"embedding": encoder.settings.embedding_dim, "decoder": encoder.settings.decoder_channels}
+    widths = {"maskcontrast": widths[settings.features], "start": start.channels[-1]}
     tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
     row_of = {int(i): row for row, i in enumerate(images.split(split))}
     cells = np.zeros((len(row_of), settings.cells, settings.cells, widths["start"]), dtype=np.float16)
@@ -55,17 +56,19 @@ def embed_batch(
 ) -> tuple[UInt8[Tensor, "b s s"], dict[str, Float[Tensor, "b _"]], Float[Tensor, "b g g d"]]:
     """Saliency (probability times 255) of images in [0, 1], their embeddings, and the starting features in cells.
 
-    Embeddings have unit norm, or are zero without an object. `maskcontrast` pools the pixel embeddings and `start` the
-    last features of the starting backbone, over the same pixels with the same weights. The paper takes the mean of unit
-    vectors (`uniform`, `normalize_pixels`); its code weighs raw pixels by the saliency logit.
+    Embeddings have unit norm, or are zero without an object. `maskcontrast` pools the pixel embeddings, or the
+    decoder's features which they are made from, and `start` the last features of the starting backbone, over the same
+    pixels with the same weights. The paper takes the mean of unit embeddings (`uniform`, `normalize_pixels`); its code
+    weighs raw ones by the saliency logit.
     """
-    embeddings, logits = encoder(images)
+    decoded = encoder.deeplab(images)
+    embeddings, logits = encoder.heads(decoded)
     logits = upsample(logits, (images.shape[2], images.shape[3]))[:, 0]
     saliency = (255 * logits.sigmoid()).round().to(torch.uint8)
     weights = {"uniform": torch.ones_like(logits), "probability": logits.sigmoid(), "logit": logits}[settings.weight]
     # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
     weights = weights * (saliency > cutoff(settings.threshold))
-    maps = {"maskcontrast": embeddings, "start": start(images)[-1]}
+    maps = {"maskcontrast": decoded if settings.features == "decoder" else embeddings, "start": start(images)[-1]}
     pooled = {name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()}
     cells = F.adaptive_avg_pool2d(maps["start"], settings.cells)
     return saliency, pooled, cells.permute(0, 2, 3, 1)

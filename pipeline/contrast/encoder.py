@@ -32,7 +32,12 @@ class Encoder(nn.Module):
 
         Upsampling to the image's size, and only then scaling to unit norm, is up to whoever uses them.
         """
-        features = self.deeplab(images)
+        return self.heads(self.deeplab(images))
+
+    def heads(
+        self, features: Float[Tensor, "b c h8 w8"]
+    ) -> tuple[Float[Tensor, "b d h8 w8"], Float[Tensor, "b 1 h8 w8"]]:
+        """The same, for decoder features that are there already."""
         return self.head(features), self.saliency_head(features)
 
     def save(self, path: Path) -> None:

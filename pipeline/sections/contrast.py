@@ -119,7 +119,7 @@ class Pretrain(Section):
 
 
 class Embed(Section):
-    """Pooling of pixel embeddings over the predicted salient pixels.
+    """Pooling over the predicted salient pixels of the pixel embeddings, or of the decoder's `features` below them.
 
     The baseline that clusters pixels gets `cells` x `cells` features of an image.
     """
@@ -127,6 +127,7 @@ class Embed(Section):
     size: Annotated[int, Field(ge=32)]
     batch: Count
     threshold: Fraction
+    features: Literal["embedding", "decoder"]
     weight: Literal["uniform", "probability", "logit"]
     normalize_pixels: bool
     cells: Annotated[int, Field(ge=2)]

@@ -12,12 +12,11 @@ from pipeline.images.datasets import ImageSet
 from pipeline.networks.backbone import Backbone, load_backbone
 from pipeline.networks.upsampling import upsample
 from pipeline.params import Embed, Encoder as EncoderSettings
+from tests.profiles import SAMPLE, changed
 
 
 def embed_settings(**changes: object) -> Embed:
-    chosen = {"size": 48, "batch": 5, "threshold": 0.5, "weight": "uniform", "normalize_pixels": True,
-              "cells": 3} | changes  # fmt: skip
-    return Embed.model_validate(chosen)
+    return changed(SAMPLE.embed, **{"size": 48, "batch": 5, "threshold": 0.5, "cells": 3} | changes)
 
 
 @pytest.fixture
@@ -42,6 +41,22 @@ def test_embedding_is_the_weighted_mean_of_the_unit_pixels_of_the_object(
     for name, full in (("maskcontrast", maps), ("start", features)):
         expected = F.normalize((weights * F.normalize(full, dim=1)).sum((2, 3)), dim=1)
         torch.testing.assert_close(embeddings[name], expected, atol=1e-5, rtol=0)
+
+
+def test_the_features_below_the_embeddings_may_be_pooled_instead(networks: tuple[Encoder, Backbone]):
+    encoder, start = networks
+    images = torch.rand(3, 3, 48, 48)
+    saliency, embeddings, _ = embed_batch(images, encoder, start, embed_settings(features="decoder"))
+    with torch.no_grad():
+        decoded = F.normalize(upsample(encoder.deeplab(images), (48, 48)), dim=1)
+    expected = F.normalize((decoded * (saliency > 128)[:, None]).sum((2, 3)), dim=1)
+    torch.testing.assert_close(embeddings["maskcontrast"], expected, atol=1e-5, rtol=0)
+
+
+def test_a_table_is_as_wide_as_what_is_pooled(disc_images: Path, networks: tuple[Encoder, Backbone], tmp_path: Path):
+    out, settings = tmp_path / "embeddings.h5", embed_settings(features="decoder")
+    embed_set(ImageSet(disc_images), *networks, settings, "val", torch.device("cpu"), out)
+    assert EmbeddingStore(out).embeddings("maskcontrast").shape == (12, networks[0].settings.decoder_channels)
 
 
 def test_stored_rows_follow_the_ids_and_the_stored_foreground(
