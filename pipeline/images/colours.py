@@ -46,9 +46,10 @@ def draw_colours(strength: params.Jitter, rng: np.random.Generator) -> Colours:
         low, high = strength.blur_sigma
         steps.append(("blur", rng.uniform(low, high)))
     steps += [("none", 0.0)] * (STEPS - len(steps))
+    operations, amounts = zip(*steps, strict=True)
     return Colours(
-        torch.tensor([OPERATIONS.index(name) for name, _ in steps]),
-        torch.tensor([amount for _, amount in steps], dtype=torch.float32),
+        torch.from_numpy(np.array([OPERATIONS.index(name) for name in operations])),
+        torch.from_numpy(np.array(amounts, dtype=np.float32)),
     )
 
 

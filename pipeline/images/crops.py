@@ -46,21 +46,21 @@ def draw_box(height: int, width: int, min_scale: float, rng: np.random.Generator
 
 def resized_mask(mask: Bool[np.ndarray, "h w"], size: int) -> Bool[np.ndarray, "s s"]:
     """Nearest neighbour: the pixel under the centre of each output pixel."""
-    rows, columns = (((np.arange(size) + 0.5) * side // size).astype(np.intp) for side in mask.shape)
+    rows, columns = ((2 * np.arange(size) + 1) * side // (2 * size) for side in mask.shape)
     # One axis after the other: ten times faster than both at once.
-    return mask[rows][:, columns]
+    return mask[rows].take(columns, axis=1)
 
 
 def resized_image(
     crop: UInt8[np.ndarray, "h w 3"], size: int, transforms: Literal["fast", "exact"]
-) -> UInt8[Tensor, "3 s s"]:
+) -> UInt8[Tensor, "s s 3"]:
     """Bilinear, antialiased where it shrinks; `exact` is Pillow's, `fast` differs from it by 1 of 255 at most.
 
     `fast` takes a quarter of the time: PyTorch has the same fixed-point arithmetic with vector instructions.
     """
     if transforms == "exact":
         square = np.array(Image.fromarray(crop).resize((size, size), Image.Resampling.BILINEAR))
-        return torch.from_numpy(square).permute(2, 0, 1)
+        return torch.from_numpy(square)
     # A copy, since the image may be shared with other processes and read-only.
-    pixels = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None]
-    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)[0]
+    pixels = torch.from_numpy(crop.copy())[None].permute(0, 3, 1, 2)
+    return F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)[0].permute(1, 2, 0)

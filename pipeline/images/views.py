@@ -21,7 +21,7 @@ from pipeline.images.crops import Box, draw_box, resized_image, resized_mask
 class View(NamedTuple):
     """One view or a batch of them: pixels whose colours are still to be changed, and the mask of the same pixels."""
 
-    image: UInt8[Tensor, "*b 3 s s"]
+    image: UInt8[Tensor, "*b s s 3"]
     mask: Bool[Tensor, "*b s s"]
     colours: Colours
 
@@ -56,7 +56,7 @@ def cut_view(image: UInt8[np.ndarray, "h w 3"], crop: Crop, settings: params.Vie
     square = resized_image(image[crop.box.slices], settings.size, settings.transforms)
     mask = torch.from_numpy(crop.mask)
     if rng.random() < settings.jitter.flip_probability:
-        square, mask = square.flip(2), mask.flip(1)
+        square, mask = square.flip(1), mask.flip(1)
     return View(square, mask, draw_colours(settings.jitter, rng))
 
 
@@ -66,4 +66,4 @@ def on_device(
     """A batch of views as images in [0, 1] with their colours changed, and masks, both on `device`."""
     images, masks = (part.to(device, non_blocking=True) for part in views[:2])
     how = exact_photometry if settings.transforms == "exact" else photometry
-    return how.coloured(images, views.colours), masks
+    return how.coloured(images.permute(0, 3, 1, 2), views.colours), masks

@@ -41,7 +41,7 @@ def same(first: ViewPair, second: ViewPair) -> bool:
 
 def test_item_is_query_key_and_the_index_in_the_image_set(pairs: ViewPairs):
     query, key, index, replaced = pairs[2]
-    assert query.image.shape == key.image.shape == (3, 32, 32) and query.mask.shape == key.mask.shape == (32, 32)
+    assert query.image.shape == key.image.shape == (32, 32, 3) and query.mask.shape == key.mask.shape == (32, 32)
     assert (index, replaced, len(pairs)) == (7, False, 4)
 
 
