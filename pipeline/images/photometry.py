@@ -1,4 +1,4 @@
-"""Colours of a batch of views at once, on the device that holds it.
+"""Colours of a batch of views at once, on the device that holds it; `compiled_photometry` does the same on a CPU.
 
 Every image has its own operations, amounts and order. Under either preset a photograph is on average 1.2 of 255 levels
 off Pillow's (`exact_photometry`), 4 at most, and 999 of 1000 of its values within 21. That is Pillow's rounding: it
@@ -14,29 +14,19 @@ from pipeline.images.colours import OPERATIONS, STEPS, Colours
 
 
 def coloured(images: UInt8[Tensor, "b 3 h w"], colours: Colours) -> Float32[Tensor, "b 3 h w"]:
-    """The views in [0, 1]. `colours` stay on the CPU, so that nobody waits for the device to know what is next."""
-    result = torch.empty(images.shape, device=images.device)
-    # A CPU is several times faster on what fits into its cache; a GPU wants all there is.
-    together = 1 if images.device.type == "cpu" else len(images)
-    for part, target, *chosen in zip(*(each.split(together) for each in (images, result, *colours)), strict=True):
-        _colour(torch.div(part, 255, out=target), Colours(*chosen))
-    return result
+    """The views in [0, 1], step by step, each operation on those images whose turn it has.
 
-
-def _colour(images: Float32[Tensor, "b 3 h w"], colours: Colours) -> None:
-    """In place: step by step, each operation on those images whose turn it has."""
+    `colours` stay on the CPU, so that nobody waits for the device to know what is next.
+    """
+    images = images / 255
     for step, operations in zip(range(STEPS), colours.operations.T.tolist(), strict=True):
         for name in OPERATIONS[1:]:
             rows = [i for i, operation in enumerate(operations) if OPERATIONS[operation] == name]
-            if not rows:
-                continue
-            amounts = colours.amounts[rows, step]
-            if len(rows) == len(images):
-                ADJUST[name](images, amounts)
-            else:
+            if rows:
                 some = images[rows]
-                ADJUST[name](some, amounts)
+                ADJUST[name](some, colours.amounts[rows, step])
                 images[rows] = some
+    return images
 
 
 def _per_image(amounts: Float32[Tensor, " b"], images: Float32[Tensor, "b 3 h w"]) -> Float32[Tensor, "b 1 1 1"]:
@@ -79,7 +69,7 @@ def _turn_hue(images: Float32[Tensor, "b 3 h w"], amounts: Float32[Tensor, " b"]
         torch.addcmul(least, spread, (hue - peak).abs_().sub_(2).clamp_(-1, 0), value=-1, out=channel)
 
 
-def _blur(images: Float32[Tensor, "b 3 h w"], amounts: Float32[Tensor, " b"]) -> None:
+def blur(images: Float32[Tensor, "b 3 h w"], amounts: Float32[Tensor, " b"]) -> None:
     """Gaussian blur to three standard deviations, the border repeated; tap by tap, for each image has its weights."""
     reach = int(3 * amounts.max())
     away = torch.arange(-reach, reach + 1).abs() / amounts[:, None]
@@ -98,5 +88,5 @@ ADJUST = {
     "contrast": _contrast,
     "saturation": _saturate,
     "hue": _turn_hue,
-    "blur": _blur,
+    "blur": blur,
 }

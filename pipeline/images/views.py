@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from pipeline import params
-from pipeline.images import exact_photometry, photometry
+from pipeline.images import compiled_photometry, exact_photometry, photometry
 from pipeline.images.colours import Colours, draw_colours
 from pipeline.images.crops import Box, draw_box, resized_image, resized_mask
 
@@ -65,5 +65,6 @@ def on_device(
 ) -> tuple[Float32[Tensor, "b 3 s s"], Bool[Tensor, "b s s"]]:
     """A batch of views as images in [0, 1] with their colours changed, and masks, both on `device`."""
     images, masks = (part.to(device, non_blocking=True) for part in views[:2])
-    how = exact_photometry if settings.transforms == "exact" else photometry
+    fast = compiled_photometry if device.type == "cpu" else photometry
+    how = exact_photometry if settings.transforms == "exact" else fast
     return how.coloured(images.permute(0, 3, 1, 2), views.colours), masks
