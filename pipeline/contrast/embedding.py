@@ -27,8 +27,8 @@ def embed_set(
     Returns how many images have no object.
     """
     encoder, start = encoder.to(device).eval(), start.to(device).eval()
-    widths = {"embedding": encoder.settings.embedding_dim, "decoder": encoder.settings.decoder_channels}
-    widths = {"maskcontrast": widths[settings.features], "start": start.channels[-1]}
+    width = {"embedding": encoder.settings.embedding_dim, "decoder": encoder.settings.decoder_channels}
+    widths = {"maskcontrast": width[settings.features], "start": start.channels[-1]}
     tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
     row_of = {int(i): row for row, i in enumerate(images.split(split))}
     cells = np.zeros((len(row_of), settings.cells, settings.cells, widths["start"]), dtype=np.float16)

@@ -1,7 +1,6 @@
 """The colours of `photometry` on a CPU: loops compiled by numba, in place, an image at a time.
 
 PyTorch goes over the pixels once for every arithmetic operation, thirty times to turn a hue; a compiled loop goes once.
-No step is reordered or fused to be fast, so any processor computes the same bytes.
 """
 
 from typing import no_type_check
