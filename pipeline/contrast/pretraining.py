@@ -186,10 +186,6 @@ def _train(
 def _optimizer(query: Encoder, settings: Pretrain) -> torch.optim.SGD:
     """SGD on all that is not frozen; the backbone, already trained, may learn at another rate than the new layers."""
     backbone = [parameter for parameter in query.deeplab.backbone.parameters() if parameter.requires_grad]
-    new = [
-        parameter
-        for part in (query.deeplab.decoder, query.head, query.saliency_head)
-        for parameter in part.parameters()
-    ]
+    new = [parameter for name, parameter in query.named_parameters() if not name.startswith("deeplab.backbone.")]
     groups = [{"params": backbone, "lr": settings.learning_rate * settings.backbone_rate_factor}, {"params": new}]
     return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, weight_decay=settings.weight_decay)

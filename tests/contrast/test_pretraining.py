@@ -19,6 +19,7 @@ from pipeline.images.datasets import ImageSet
 from pipeline.mask_store import MaskStore, write_masks
 from pipeline.packed import write_packed
 from pipeline.scratch import IN_MEMORY, Scratch
+from pipeline.seeding import seed_torch
 from tests.conftest import disc
 from tests.interruptions import until_done
 
@@ -96,15 +97,18 @@ def test_frozen_stages_keep_weights_and_statistics_and_the_rest_learns(
     assert not frozen & changed
 
 
-def test_backbone_that_is_frozen_whole_still_trains_the_new_layers(
-    disc_images: Path, disc_masks: Path, start: Path, settings: params.Pretrain
+@pytest.mark.parametrize("shortcut", [False, True])
+def test_backbone_that_is_frozen_whole_still_trains_every_new_layer(
+    disc_images: Path, disc_masks: Path, start: Path, settings: params.Pretrain, shortcut: bool
 ):
     stages = len(build_encoder(start, settings.encoder).deeplab.backbone.channels)
-    short = settings.model_copy(update={"frozen_stages": stages, "epochs": 1})
-    before = build_encoder(start, settings.encoder).deeplab.backbone.state_dict()
+    network = settings.encoder.model_copy(update={"shortcut": shortcut})
+    short = settings.model_copy(update={"encoder": network, "frozen_stages": stages, "epochs": 1})
+    seed_torch(0, "encoder")
+    before = dict(build_encoder(start, network).named_parameters())
     encoder, _, _ = trained(disc_images, disc_masks, start, short)
-    assert all(value.equal(before[name]) for name, value in encoder.deeplab.backbone.state_dict().items())
-    assert encoder.head.weight.grad is not None
+    kept = {name for name, value in encoder.named_parameters() if value.equal(before[name])}
+    assert kept == {name for name in before if name.startswith("deeplab.backbone.")}
 
 
 def test_too_few_masks_are_refused_with_the_counts(
