@@ -1,16 +1,22 @@
 """The resume area of a stage: what survives an interruption, and arrays that may be larger than memory.
 
 It lies in `.scratch/<name>/<fingerprint>`, outside git and DVC. The fingerprint is a hash of all that decides the
-result, so that whatever is found there belongs to this very run; an area is removed once its stage has ended well.
+result, so that whatever is found there belongs to this very run. It stays when the stage has ended well, since DVC may
+die before it has noted that; then the next run finds everything done.
+
+`python -m pipeline.scratch prune --days 14` removes what no run has touched for so long.
 """
 
+import argparse
 import errno
 import fcntl
 import hashlib
+import logging
 import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +29,13 @@ from torch import Tensor
 from pipeline.errors import InputError
 from pipeline.launch import rank, wait_for_all
 
-HOME = Path(".scratch")
+FINISHED = "finished"
+KEPT_DAYS = 14.0
+
+
+def home() -> Path:
+    """The folder of all areas. DVC runs experiments in copies that it deletes, and names the original project then."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".scratch"
 
 
 class Scratch:
@@ -85,22 +97,44 @@ IN_MEMORY = Scratch()
 def scratch_area(name: str, files: Iterable[Path], *decisive: object) -> Iterator[Scratch]:
     """The area of the run of stage `name` that `files`, the values `decisive` and the imported code decide.
 
-    Areas of other runs of that stage are removed at the start, this one when the block ends without an error.
-    Raises InputError when another process is at work on the stage; one that has died does not count.
+    What other runs of the stage have left unfinished stays for `KEPT_DAYS`, so that trying another value loses nothing;
+    areas of theirs that are finished make room.
+    Raises InputError when another process is at work on the stage in this folder, or on the same run in another one;
+    a process that has died does not count.
     """
-    home = HOME / name
-    folder = home / fingerprint(files, *decisive)
-    home.mkdir(parents=True, exist_ok=True)
-    with _locked(home / "lock"):
+    folder = home() / name / fingerprint(files, *decisive)
+    with _locked(Path(".scratch") / name), _locked(folder):
         if rank() == 0:
-            for other in set(home.iterdir()) - {folder, home / "lock"}:
-                shutil.rmtree(other)
-            folder.mkdir(exist_ok=True)
+            (folder / FINISHED).unlink(missing_ok=True)
+            _make_room(folder.parent)
         wait_for_all()
         yield Scratch(folder)
         wait_for_all()
         if rank() == 0:
-            shutil.rmtree(folder)
+            (folder / FINISHED).touch()
+
+
+def _make_room(stage: Path) -> None:
+    for area in _areas(stage):
+        if (area / FINISHED).exists():
+            shutil.rmtree(area)
+    prune(stage, KEPT_DAYS)
+
+
+def prune(stage: Path, days: float) -> int:
+    """Remove the areas in the folder of a stage that nothing was written to for so many days; returns how many."""
+    old = [area for area in _areas(stage) if time.time() - _touched(area) > days * 24 * 3600]
+    for area in old:
+        shutil.rmtree(area)
+    return len(old)
+
+
+def _areas(stage: Path) -> list[Path]:
+    return sorted(path for path in stage.iterdir() if path.is_dir())
+
+
+def _touched(area: Path) -> float:
+    return max(path.stat().st_mtime for path in [area, *area.rglob("*")])
 
 
 def fingerprint(files: Iterable[Path], *decisive: object) -> str:
@@ -118,25 +152,26 @@ def fingerprint(files: Iterable[Path], *decisive: object) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the stage's lock, one process for all ranks; the system takes it from a process that dies."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder, one process for all ranks; the system takes it from a process that dies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
     try:
         if rank() == 0:
-            _lock(descriptor, path.parent)
+            _lock(descriptor, folder)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, home: Path) -> None:
+def _lock(descriptor: int, folder: Path) -> None:
     try:
         # Unlike flock's, this lock is not handed down to loader processes, which outlive a killed parent by seconds.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN):
             raise
-        raise InputError(f"{home} is in use by another process that runs this stage; wait until it ends") from None
+        raise InputError(f"{folder} is in use by another process that runs this stage; wait until it ends") from None
 
 
 def _reserve(path: Path, size: int) -> None:
@@ -147,7 +182,24 @@ def _reserve(path: Path, size: int) -> None:
             os.posix_fallocate(descriptor, 0, size)
     except OSError as error:
         raise InputError(
-            f"{path.parent} has no room for {size / 1e9:.1f} GB ({error.strerror}); make some, or link {HOME} elsewhere"
+            f"{path.parent} has no room for {size / 1e9:.1f} GB ({error.strerror}); make some, or link "
+            f"{home()} elsewhere"
         ) from None
     finally:
         os.close(descriptor)
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: `prune`, and after how many days."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.scratch", description=__doc__)
+    parser.add_argument("command", choices=["prune"])
+    parser.add_argument("--days", type=float, default=KEPT_DAYS, help=f"{KEPT_DAYS:g} by default")
+    days = parser.parse_args(arguments).days
+    removed = sum(prune(stage, days) for stage in home().glob("*/"))
+    logging.info("removed %d areas of %s", removed, home())
+    return 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sys.exit(main(sys.argv[1:]))

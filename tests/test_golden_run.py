@@ -91,7 +91,7 @@ def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finish
 
 def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Path) -> None:
     before = out_hashes(finished)
-    for folder in ("data", "models", "results", "plots", "metrics", ".dvc/cache", ".dvc/tmp"):
+    for folder in ("data", "models", "results", "plots", "metrics", ".scratch", ".dvc/cache", ".dvc/tmp"):
         shutil.rmtree(finished / folder, ignore_errors=True)
     (finished / "dvc.lock").unlink()
     assert len(repro(finished)) == STAGES

@@ -1,7 +1,10 @@
 import errno
 import os
+import re
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from pipeline.scratch import Scratch, fingerprint, scratch_area
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of all areas, in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path / ".scratch"
 
 
@@ -52,22 +56,68 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypa
         Scratch(tmp_path).tensor((600_000_000,), torch.float32)
 
 
-def test_an_area_stays_after_an_error_and_goes_after_a_good_end(home: Path):
-    with pytest.raises(RuntimeError), scratch_area("stage", [], 1) as area:
-        area.tensor((3,), torch.uint8, "kept")[:] = 5
-        raise RuntimeError
-    with scratch_area("stage", [], 1) as area:
-        assert area.tensor((3,), torch.uint8, "kept").tolist() == [5, 5, 5]
-    assert [path.name for path in (home / "stage").iterdir()] == ["lock"]
-
-
-def test_areas_of_other_runs_of_the_stage_are_removed_and_those_of_other_stages_are_not(home: Path):
-    for name in ("stage", "other"):
-        with pytest.raises(RuntimeError), scratch_area(name, [], 1):
+def leave(value: int, *, finished: bool, stage: str = "stage") -> Path:
+    """The area of a run that has ended, well or not."""
+    with suppress(RuntimeError), scratch_area(stage, [], value) as area:
+        area.tensor((1,), torch.uint8, "kept")[:] = value
+        if not finished:
             raise RuntimeError
-    with scratch_area("stage", [], 2) as area:
-        assert set((home / "stage").iterdir()) == {home / "stage" / "lock", home.parent / area.path("")}
-    assert len(list((home / "other").iterdir())) == 2
+    assert area.folder is not None
+    return area.folder
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_area_stays_whether_its_run_ended_well_or_not(finished: bool):
+    folder = leave(5, finished=finished)
+    with scratch_area("stage", [], 5) as area:
+        assert area.folder == folder
+        assert area.tensor((1,), torch.uint8, "kept").tolist() == [5]
+
+
+def test_another_run_of_the_stage_keeps_what_is_unfinished_and_removes_what_is_finished():
+    finished, unfinished = leave(1, finished=True), leave(2, finished=False)
+    elsewhere = leave(1, finished=True, stage="other")
+    mine = leave(3, finished=True)
+    assert [folder.exists() for folder in (finished, unfinished, elsewhere, mine)] == [False, True, True, True]
+
+
+def test_a_finished_run_that_runs_again_is_not_removed_meanwhile():
+    folder = leave(1, finished=True)
+    with scratch_area("stage", [], 1):
+        assert not (folder / "finished").exists()
+
+
+def age(folder: Path, days: float) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (time.time() - days * 86400,) * 2)
+
+
+def test_an_area_that_nobody_touched_for_two_weeks_goes():
+    old, recent = leave(1, finished=False), leave(2, finished=False)
+    age(old, 15)
+    age(recent, 13)
+    leave(3, finished=True)
+    assert (old.exists(), recent.exists()) == (False, True)
+
+
+def test_pruning_removes_what_is_older_than_asked_for(home: Path, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
+    old, recent = leave(1, finished=False), leave(2, finished=False, stage="other")
+    age(old, 3)
+    assert scratch.main(["prune", "--days", "2"]) == 0
+    assert (old.exists(), recent.exists()) == (False, True)
+    assert caplog.messages == ["removed 1 areas of .scratch"]
+
+
+def test_an_experiment_in_a_copy_of_the_project_keeps_its_work_in_the_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """DVC runs queued experiments in a folder that it deletes, and sets DVC_ROOT to that of the project."""
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
+    assert leave(1, finished=False).is_relative_to(tmp_path / "project" / ".scratch" / "stage")
 
 
 def test_every_file_value_and_line_of_code_counts_in_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -91,24 +141,28 @@ def test_every_file_value_and_line_of_code_counts_in_the_fingerprint(tmp_path: P
 
 HOLDER = """
 import fcntl, sys, time
-file = open(".scratch/stage/lock", "w")
+file = open(sys.argv[1], "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
 print("held", flush=True)
 time.sleep(60)
 """
 
 
-def test_an_area_in_use_is_refused_and_that_of_a_killed_process_is_taken_over(home: Path):
-    (home / "stage").mkdir(parents=True)
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE)
+@pytest.mark.parametrize("place", ["", "area"])
+def test_a_stage_or_a_run_in_use_is_refused_and_that_of_a_killed_process_is_taken_over(home: Path, place: str):
+    area = leave(1, finished=False)
+    held = area if place else area.parent
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(held / "lock")], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     holder.stdout.readline()
-    with pytest.raises(InputError, match=r"^\.scratch/stage is in use by another process"), scratch_area("stage", []):
+    with (
+        pytest.raises(InputError, match=f"^{re.escape(str(held))} is in use by another process"),
+        scratch_area("stage", [], 1),
+    ):
         pass
     holder.kill()
     holder.communicate()
-    with scratch_area("stage", []) as area:
-        assert area.folder is not None
+    assert leave(1, finished=True) == area
 
 
 def test_without_a_folder_a_file_has_no_place():

@@ -43,7 +43,7 @@ def start_and_wait(run: Callable[[Path], None], folder: Path) -> int | None:
 def finish(run: Run, folder: Path) -> dict[str, bytes]:
     """What the run has written at its end."""
     assert start_and_wait(run, folder) == 0
-    assert [path.name for path in (folder / ".scratch").rglob("*") if path.is_file()] == ["lock"]
+    assert len(list((folder / ".scratch").rglob("finished"))) == 1
     return written(folder)
 
 
@@ -54,6 +54,11 @@ def test_a_killed_stage_ends_with_the_same_bytes(run: Run, folder: Path, tmp_pat
     kills = sum(itertools.takewhile(bool, (killed(run, folder, rng) for _ in range(4))))
     assert kills > 1
     assert finish(run, folder) == expected
+    # Had DVC died before it noted the end, the next run would find everything done.
+    kept = saves(folder)
+    shutil.rmtree(folder / "out")
+    assert finish(run, folder) == expected
+    assert saves(folder) == kept
 
 
 class KilledWriting(NamedTuple):
