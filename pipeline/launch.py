@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
@@ -21,23 +21,25 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, g
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from pipeline.errors import InputError
-from pipeline.runtime import log, run_stage
+from pipeline.runtime import device, log, run_stage
 
 GRACE = 2.0  # seconds in which a process whose partner is gone gets stopped
-PATIENCE = timedelta(days=30)  # with fewer batches left than processes, most wait for one
+PATIENCE = 30.0  # minutes, more than any checkpoint takes to be written
 
 
-def run_shared_stage(main: Callable[..., None]) -> None:
-    """As `run_stage`, in as many processes as `MASKCONTRAST_PROCESSES` says."""
+def run_shared_stage(main: Callable[..., None], patience: float = PATIENCE) -> None:
+    """As `run_stage`, in as many processes as `MASKCONTRAST_PROCESSES` says.
+
+    One that waits for the others longer than `patience` minutes, because a machine is gone without a word, gives up.
+    """
 
     @wraps(main)
     def shared(*arguments: Any, **options: Any) -> None:
         count = _wanted_processes()
         if "WORLD_SIZE" in os.environ:
             log.setLevel(logging.INFO if os.environ["RANK"] == "0" else logging.ERROR)
-            # What lies in memory goes by Gloo, on machines with GPUs too: generators, decisions, work that is done.
-            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
-            with _errors_reported_once() if count > 1 else nullcontext():
+            with _errors_reported_once(launched_here=count > 1):
+                _join(timedelta(minutes=patience))
                 main(*arguments, **options)
             # Left to the end of Python, a connection that the other side has closed may abort the process.
             wait_for_all()
@@ -48,6 +50,14 @@ def run_shared_stage(main: Callable[..., None]) -> None:
             main(*arguments, **options)
 
     run_stage(shared)
+
+
+def _join(patience: timedelta) -> None:
+    """Meet the other processes."""
+    if (own := device()).type == "cuda":
+        torch.cuda.set_device(own)  # else each process also takes memory of the first GPU
+    # What lies in memory goes by Gloo, on machines with GPUs too: generators, decisions, work that is done.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=patience)
 
 
 def _run_ranks(count: int) -> None:
@@ -69,19 +79,34 @@ def _run_ranks(count: int) -> None:
 
 
 @contextmanager
-def _errors_reported_once() -> Iterator[None]:
-    """Leave bad input for the process that started this one to tell, since every rank may have come across it.
+def _errors_reported_once(launched_here: bool) -> Iterator[None]:
+    """Have one process tell what is wrong, although every rank may have come across it.
 
-    Of other errors the first is shown: the rest follow from it, and their processes are stopped before they can tell.
+    Bad input is left for the process that started this one, else for rank 0. Of other errors the first is shown: the
+    rest follow from it, and their processes are stopped before they can tell, but for those of another machine.
     """
     try:
         yield
     except InputError as error:
-        get_error_handler().record_exception(error)
-        sys.exit(1)
-    except Exception:
-        time.sleep(GRACE)
+        if launched_here:
+            get_error_handler().record_exception(error)
+            sys.exit(1)
+        if rank():
+            time.sleep(GRACE)
         raise
+    except Exception as error:
+        time.sleep(GRACE)
+        if not _lost_partner(error):
+            raise
+        raise InputError(
+            f"another process of this stage has died or does not answer ({str(error).splitlines()[0]:.200}); run the "
+            "stage again, it goes on from its last checkpoint"
+        ) from None
+
+
+def _lost_partner(error: Exception) -> bool:
+    # Of Gloo's errors only the text tells them from others.
+    return isinstance(error, dist.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def _wanted_processes() -> int:

@@ -27,4 +27,4 @@ def main(model: Path, target: Path, benchmark: Path, target_out: Path, benchmark
 
 
 if __name__ == "__main__":
-    run_shared_stage(main)
+    run_shared_stage(main, patience=24 * 60)  # with fewer batches left than processes, most wait for one

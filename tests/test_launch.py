@@ -7,9 +7,10 @@ import pytest
 
 from pipeline import runtime
 from pipeline.launch import processes, rank, run_shared_stage, wait_for_all
+from tests.stages.tiny_runs import free_port
 
 STAGE = """
-import os, signal
+import os, signal, time
 from pipeline.errors import InputError
 from pipeline.launch import rank, run_shared_stage, wait_for_all
 
@@ -21,12 +22,22 @@ def main(trouble: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if trouble == "bug" and rank() == 1:
         print(1 / 0)
+    if trouble == "silence" and rank() == 1:
+        time.sleep(600)
     wait_for_all()
 
 
 if __name__ == "__main__":
-    run_shared_stage(main)
+    run_shared_stage(main, patience=float(os.environ["PATIENCE"]))
 """
+
+
+def with_stage(folder: Path) -> dict[str, str]:
+    """The environment in which `python -m stages.trouble` runs STAGE in that folder."""
+    (folder / "stages").mkdir()
+    (folder / "stages" / "__init__.py").touch()
+    (folder / "stages" / "trouble.py").write_text(STAGE)
+    return os.environ | {"PYTHONPATH": str(Path.cwd()), "MASKCONTRAST_DEVICE": "cpu", "PATIENCE": "30"}
 
 
 @pytest.fixture
@@ -66,10 +77,7 @@ def test_one_process_runs_the_stage_itself(arguments: None, monkeypatch: pytest.
     ],
 )
 def test_several_processes_fail_together_and_say_why_once(tmp_path: Path, trouble: str, status: int, last: str) -> None:
-    (tmp_path / "stages").mkdir()
-    (tmp_path / "stages" / "__init__.py").touch()
-    (tmp_path / "stages" / "trouble.py").write_text(STAGE)
-    environment = os.environ | {"MASKCONTRAST_PROCESSES": "2", "PYTHONPATH": str(Path.cwd())}
+    environment = with_stage(tmp_path) | {"MASKCONTRAST_PROCESSES": "2"}
     line = [sys.executable, "-m", "stages.trouble", trouble]
     run = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     *shown, said = run.stderr.splitlines() or [""]
@@ -77,6 +85,23 @@ def test_several_processes_fail_together_and_say_why_once(tmp_path: Path, troubl
     assert said.startswith(last)
     tracebacks = [line for line in shown if line.endswith("Traceback (most recent call last):")]
     assert len(tracebacks) == (trouble == "bug")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["kill", "silence"])
+def test_a_machine_whose_partner_is_gone_says_so_in_one_sentence(tmp_path: Path, trouble: str) -> None:
+    meeting = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "PATIENCE": "0.4"}
+    environment, line = with_stage(tmp_path) | meeting, [sys.executable, "-m", "stages.trouble", trouble]
+    left, gone = (
+        subprocess.Popen(line, cwd=tmp_path, env=environment | {"RANK": rank}, stderr=subprocess.PIPE, text=True)
+        for rank in "01"
+    )
+    (sentence,) = left.communicate(timeout=300)[1].splitlines()
+    gone.kill()
+    assert gone.communicate()[1] == ""
+    assert left.returncode == 1
+    assert sentence.startswith("error: another process of this stage has died or does not answer (")
+    assert sentence.endswith("); run the stage again, it goes on from its last checkpoint")
 
 
 @pytest.mark.parametrize("wanted", ["two", "0", "-1"])

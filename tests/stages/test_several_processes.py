@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.tiny_runs import ENVIRONMENT, PREDICT, PRETRAIN, ROOT, Rank, command, saves, start, written
+from tests.stages.tiny_runs import ENVIRONMENT, PREDICT, PRETRAIN, ROOT, Rank, command, free_port, saves, start, written
 
 pytestmark = pytest.mark.slow
 
@@ -34,12 +33,6 @@ def test_bad_input_of_one_of_two_processes_is_one_sentence(folder: Path) -> None
     assert "error: basnet.pt is damaged" in stage.communicate()[1]
     assert stage.returncode == 1
     assert not (folder / "out").exists()
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 def pretrained_by_two(folder: Path) -> dict[str, bytes]:

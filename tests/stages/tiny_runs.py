@@ -1,6 +1,7 @@
 """Stages in a folder of their own, with tiny inputs: how to start them, and what they leave."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,3 +87,10 @@ def command(run: Run, folder: Path, count: str) -> subprocess.Popen[str]:
     line = [sys.executable, "-m", f"stages.{run.stage}", *run.arguments]
     environment = os.environ | ENVIRONMENT | {"MASKCONTRAST_PROCESSES": count, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(line, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def free_port() -> int:
+    """A port of this machine where processes can meet."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
