@@ -111,7 +111,7 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:
     profile.apply(ROOT / "profiles" / "voc.yaml", own_params)
     changed = profile.apply(ROOT / "profiles" / "voc_official_code.yaml", own_params)
-    views = ["views.augmentation", "views.min_foreground", "views.max_foreground"]
+    views = [f"views.{key}" for key in ("augmentation", "min_foreground", "max_foreground", "max_tries", "transforms")]
     pretrain = [*views, "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
     assert sorted(changed) == sorted(
         [f"pretrain.{key}" for key in pretrain]
