@@ -6,7 +6,8 @@ These come from the environment, never from tracked parameters:
 - `MASKCONTRAST_WORKERS`: loader processes beside the main one; 0 by default on a machine of up to 4 cores.
   The same number of processes computes single images; one per core by default;
 - `MASKCONTRAST_CHECKPOINT_SECONDS`: the least time between two checkpoints within an epoch; 60 by default;
-- `MASKCONTRAST_CACHE_MB`: megabytes of decoded images that pretraining keeps in memory; 1024 by default.
+- `MASKCONTRAST_CACHE_MB`: megabytes of decoded images that pretraining keeps in memory, all processes of a machine
+  together; 1024 by default.
 """
 
 import logging
@@ -96,11 +97,11 @@ def checkpoint_seconds() -> float:
 
 
 def cache_bytes() -> int:
-    """`MASKCONTRAST_CACHE_MB`, else 1024, in bytes; InputError when it is no whole number from 0 up."""
+    """This process's share of `MASKCONTRAST_CACHE_MB`, else 1024, in bytes; InputError when that is no whole number."""
     wanted = os.environ.get("MASKCONTRAST_CACHE_MB") or "1024"
     if not (wanted.isascii() and wanted.isdecimal()):
         raise InputError(f"MASKCONTRAST_CACHE_MB is {wanted!r}; set it to a number of megabytes, 0 or more")
-    return int(wanted) * 10**6
+    return int(wanted) * 10**6 // int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 @contextmanager

@@ -89,6 +89,9 @@ def test_device_and_workers_come_from_the_environment(monkeypatch: pytest.Monkey
 def test_the_cache_is_given_in_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MASKCONTRAST_CACHE_MB", raising=False)
     assert cache_bytes() == 1024 * 10**6
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert cache_bytes() == 256 * 10**6
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")
     for wanted, found in (("0", 0), ("20", 20_000_000)):
         monkeypatch.setenv("MASKCONTRAST_CACHE_MB", wanted)
         assert cache_bytes() == found
