@@ -31,7 +31,7 @@ from pipeline.mask_store import MaskStore, write_masks
 from pipeline.networks.backbone import Backbone
 from pipeline.packed import write_packed
 from pipeline.params import Pretrain
-from pipeline.runtime import cache_bytes, device as chosen_device, workers
+from pipeline.runtime import device as chosen_device, workers
 
 # Of a step on a CPU.
 BATCH, SIZE, STEPS = 8, 64, 5
@@ -86,7 +86,7 @@ def _settings(device: torch.device) -> tuple[str, Pretrain]:
 
 
 def _loader(folder: Path, settings: Pretrain, steps: int, device: torch.device) -> DataLoader:
-    """Batches of views of two batches of images of 500x375, of which an ellipse is the object."""
+    """Batches of views of two batches of images of 500x375, of which an ellipse is the object, decoded every time."""
     count, rng = 2 * settings.batch, np.random.default_rng(0)
     ids = [f"{i:04d}" for i in range(count)]
     columns = {"height": [375] * count, "width": [500] * count}
@@ -94,7 +94,7 @@ def _loader(folder: Path, settings: Pretrain, steps: int, device: torch.device) 
     masks = loss.ellipses(count, 500, 0)[:, :375].numpy()
     write_masks(folder / "masks.h5", ids, np.array([[375, 500]] * count), masks)
     images, store = ImageSet(folder / "images.h5"), MaskStore(folder / "masks.h5")
-    views = ViewPairs(images, store, np.arange(count), settings.views, 0, cache_bytes())
+    views = ViewPairs(images, store, np.arange(count), settings.views, 0)
     halves = np.arange(count).reshape(2, -1).tolist()
     batches = list(itertools.islice(itertools.cycle(halves), steps + 2))
     return DataLoader(views, batch_sampler=batches, num_workers=workers(), pin_memory=device.type == "cuda")
@@ -153,6 +153,7 @@ def _waits(loader: DataLoader, step: Callable[..., None], settings: Pretrain, de
     waits, start = [], time.perf_counter()
     for batch in loader:
         views = _on(device, batch, settings)
+        _synchronize(device)
         waits.append(time.perf_counter() - start)
         step(*views)
         start = time.perf_counter()
