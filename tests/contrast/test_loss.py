@@ -1,10 +1,12 @@
 import math
 from collections.abc import Callable
+from unittest.mock import patch
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings, strategies as st
+from hypothesis.strategies import DrawFn, composite
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -88,30 +90,32 @@ def test_loss_and_gradient_equal_the_plain_formulation(
     assert not gradient[3].any()
 
 
-def drawn_batch(seed: int) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], float, bool, int]:
-    """Embeddings, masks (some empty, some full), prototypes, a queue of 0 to 40; temperature; balance; strip bound."""
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    batch, dim, queue = (int(rng.integers(*bounds)) for bounds in ((1, 7), (2, 33), (0, 41)))
-    small = rng.integers(1, 8, 2).tolist()
-    large = [int(side * rng.uniform(1, 9)) for side in small]
-    filled = torch.from_numpy(rng.choice([0, 0.05, 0.3, 1], batch)).view(-1, 1, 1)
-    masks = torch.rand(batch, *large) < filled
+@composite
+def batches(draw: DrawFn) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Embeddings, masks (some empty, some full), prototypes and a queue, from none up to the longest of the paper."""
+    torch.manual_seed(draw(st.integers(0, 2**32 - 1)))
+    batch, dim = draw(st.integers(1, 6)), draw(st.integers(2, 32))
+    queue = draw(st.integers(0, 40) | st.sampled_from([128, 1024]))
+    small = draw(st.tuples(st.integers(1, 7), st.integers(1, 7)))
+    large = [draw(st.integers(side, 9 * side)) for side in small]
+    filled = draw(st.lists(st.sampled_from([0, 0.05, 0.3, 1]), min_size=batch, max_size=batch))
+    masks = torch.rand(batch, *large) < torch.tensor(filled).view(-1, 1, 1)
     masks[0, 0, 0] = True  # the plain formulation knows no batch without a pixel
     unit = F.normalize(torch.randn(batch + queue, dim, dtype=torch.double), dim=1)
-    tensors = torch.randn(batch, dim, *small, dtype=torch.double), masks, unit[:batch], unit[batch:]
-    temperature = 0.02 ** float(rng.choice([0, 1, rng.uniform()]))
-    return tensors, temperature, bool(rng.integers(2)), 2 ** int(rng.integers(4, 20))
+    return torch.randn(batch, dim, *small, dtype=torch.double), masks, unit[:batch], unit[batch:]
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_loss_and_gradient_equal_the_plain_formulation_whatever_is_drawn(seed: int, monkeypatch: pytest.MonkeyPatch):
-    (embeddings, masks, prototypes, queue), temperature, balance, bound = drawn_batch(seed)
-    monkeypatch.setitem(interpolation.STRIP, "cpu", bound)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(batches(), st.floats(0.02, 1), st.booleans(), st.integers(4, 20))
+def test_loss_and_gradient_equal_the_plain_formulation_whatever_is_drawn(
+    batch: tuple[Tensor, Tensor, Tensor, Tensor], temperature: float, balance: bool, log_strip: int
+):
+    embeddings, masks, prototypes, queue = batch
     for dtype, tolerance in ((torch.double, 1e-10), (torch.float, 1e-5)):
         maps = embeddings.to(dtype, copy=True).requires_grad_()
         inputs = maps, masks, prototypes.to(dtype), queue.to(dtype), temperature, balance
-        value, accuracy = contrastive_loss(*inputs)
+        with patch.dict(interpolation.STRIP, cpu=2**log_strip):
+            value, accuracy = contrastive_loss(*inputs)
         expected, expected_accuracy = plain_loss(*inputs)
         (gradient,) = torch.autograd.grad(value, maps)
         (expected_gradient,) = torch.autograd.grad(expected, maps)
