@@ -1,8 +1,9 @@
 """Steps of pretraining on fixed batches, by as many processes as there are: losses, gradients and queues to a file.
 
-Batch norms are frozen, since each process has its own statistics on a CPU.
+Batch norms are frozen unless asked otherwise, since each process has its own statistics on a CPU.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,26 +19,37 @@ from pipeline.training.distributed import own_part, shared
 BATCH, SIZE, STEPS = 8, 48, 2
 
 
-def main(settings_files: list[str], out: str) -> None:
+def main(settings_files: list[str], out: str, frozen: bool = True) -> None:
     """A list of results, one for each settings."""
-    found = [results(params.Pretrain.model_validate_json(Path(file).read_text())) for file in settings_files]
+    found = [results(params.Pretrain.model_validate_json(Path(file).read_text()), frozen) for file in settings_files]
     if rank() == 0:
         torch.save(found, out)
 
 
-def results(settings: params.Pretrain) -> dict[str, Tensor]:
-    """Those of STEPS steps by name; the second has another queue and another key encoder than the first."""
+def fresh_model(settings: params.Pretrain, frozen: bool = True) -> MaskContrast:
+    """The same at every call, which also seeds the views."""
     torch.manual_seed(0)
     model = MaskContrast(Encoder(Backbone("lcnet_050", 8), settings.encoder), settings, 0).train()
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and frozen:
             module.eval()
+    return model
+
+
+def drawn_views() -> tuple[Tensor, Tensor]:
+    """Images and masks of a whole batch, query views and key views."""
+    images = torch.rand(2, BATCH, 3, 1, 1) * torch.rand(2, BATCH, 3, SIZE, SIZE)
+    return images, torch.rand(2, BATCH, SIZE, SIZE) < torch.rand(BATCH, 1, 1)
+
+
+def results(settings: params.Pretrain, frozen: bool = True, part: Sequence[int] = range(BATCH)) -> dict[str, Tensor]:
+    """Those of STEPS steps by name, with this part of the batch; the second has another queue and key encoder."""
+    model = fresh_model(settings, frozen)
     network, found = shared(model), {}
     optimizer = torch.optim.SGD(model.query.parameters(), 0.5)
     for step in range(STEPS):
-        views = torch.rand(2, BATCH, 3, 1, 1) * torch.rand(2, BATCH, 3, SIZE, SIZE)
-        masks = torch.rand(2, BATCH, SIZE, SIZE) < torch.rand(BATCH, 1, 1)
-        mine = own_part(range(BATCH))
+        views, masks = drawn_views()
+        mine = own_part(part)
         optimizer.zero_grad()
         losses = network(views[0, mine], masks[0, mine], views[1, mine], masks[1, mine])
         losses["loss"].backward()
