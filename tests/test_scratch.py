@@ -88,8 +88,9 @@ def test_a_finished_run_that_runs_again_is_not_removed_meanwhile():
 
 
 def age(folder: Path, days: float) -> None:
+    then = time.time() - days * 86400
     for path in (folder, *folder.rglob("*")):
-        os.utime(path, (time.time() - days * 86400,) * 2)
+        os.utime(path, (then, then))
 
 
 def test_an_area_that_nobody_touched_for_two_weeks_goes():
