@@ -106,6 +106,7 @@ def scratch_area(name: str, files: Iterable[Path], *decisive: object) -> Iterato
     with _locked(Path(".scratch") / name), _locked(folder):
         if rank() == 0:
             (folder / FINISHED).unlink(missing_ok=True)
+            (folder / "lock").touch()  # however old, it is in use again
             _make_room(folder.parent)
         wait_for_all()
         yield Scratch(folder)
@@ -134,7 +135,7 @@ def _areas(stage: Path) -> list[Path]:
 
 
 def _touched(area: Path) -> float:
-    return max(path.stat().st_mtime for path in [area, *area.rglob("*")])
+    return max(path.stat().st_mtime for path in [area, *area.rglob("*")] if path.exists())
 
 
 def fingerprint(files: Iterable[Path], *decisive: object) -> str:

@@ -101,6 +101,13 @@ def test_an_area_that_nobody_touched_for_two_weeks_goes():
     assert (old.exists(), recent.exists()) == (False, True)
 
 
+def test_a_run_that_goes_on_after_weeks_finds_its_area():
+    folder = leave(5, finished=False)
+    age(folder, 40)
+    with scratch_area("stage", [], 5) as area:
+        assert area.tensor((1,), torch.uint8, "kept").tolist() == [5]
+
+
 def test_pruning_removes_what_is_older_than_asked_for(home: Path, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO")
     old, recent = leave(1, finished=False), leave(2, finished=False, stage="other")
