@@ -8,7 +8,7 @@ import difflib
 from collections.abc import MutableMapping
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -81,6 +81,20 @@ class Params(Section):
     score_saliency: ScoreSaliency
     report: Report
 
+    @model_validator(mode="after")
+    def _every_set_is_read(self) -> "Params":
+        wanted, more = self.base.pretraining_set, self.pack_images.more
+        if wanted != "target" and wanted not in more:
+            raise ValueError(
+                f"base.pretraining_set is {wanted!r}; name target, or a set beside the three in pack_images"
+            )
+        for name in more:
+            if name != wanted:
+                raise ValueError(
+                    f"pack_images.{name} is read by no stage; name it in base.pretraining_set or remove it"
+                )
+        return self
+
 
 def load(path: Path = Path("params.yaml"), origin: str = "") -> Params:
     """Read and check the whole file; InputError names the first wrong key, its value and what was expected.
@@ -120,11 +134,15 @@ def _sentence(error: ValidationError) -> str:
         return f"{key} (value {first['input']!r}) is not a known key; {hint}"
     if first["type"] == "missing":
         return f"{key} is missing; add it (no parameter has a default)"
+    if not key:  # two sections contradict each other
+        return first["msg"].removeprefix("Value error, ")
     return f"{key} is {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    # What has no field is one more set of images.
     section: type[BaseModel] = Params
     for part in location:
-        section = section.model_fields[str(part)].annotation  # type: ignore[assignment]
+        field = section.model_fields.get(str(part))
+        section = field.annotation if field else ImageSource  # type: ignore[assignment]
     return list(section.model_fields)

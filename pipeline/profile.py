@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.packed import replacing
-from pipeline.params import load, read_mapping
+from pipeline.params import PackImages, load, read_mapping
 
 # Values of these keys are tables of the user's own making (splits or priors, for some), replaced whole and not merged.
 TABLES = {"limit", "thresholds"}
@@ -28,9 +28,12 @@ def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:
     changed = []
     for key, value in overlay.items():
         name = f"{where}{key}"
-        if key not in base:
+        if key not in base and where == "pack_images.":
+            base[key] = value  # one more set to pretrain on
+            changed.append(name)
+        elif key not in base:
             raise InputError(f"profile key {name} (value {value!r}) is not in params.yaml; correct or remove it")
-        if isinstance(value, Mapping) and key not in TABLES:
+        elif isinstance(value, Mapping) and key not in TABLES:
             if not isinstance(base[key], MutableMapping):
                 raise InputError(
                     f"profile key {name} is {dict(value)} but {base[key]!r} in params.yaml; give a value of that kind"
@@ -42,6 +45,17 @@ def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:
     return changed
 
 
+def forget_unread_sets(content: MutableMapping) -> list[str]:
+    """Remove the sets that another profile pretrained on and this one does not; returns their dotted keys."""
+    sets, base = content["pack_images"], content["base"]
+    if not (isinstance(sets, MutableMapping) and isinstance(base, MutableMapping)):
+        return []  # refused when the outcome is checked
+    unread = [name for name in sets if name not in (*PackImages.model_fields, base.get("pretraining_set"))]
+    for name in unread:
+        del sets[name]
+    return [f"pack_images.{name}" for name in unread]
+
+
 def apply(overlay: Path, params: Path = Path("params.yaml")) -> list[str]:
     """Merge the overlay into `params` and check the outcome; on any error `params` stays as it was."""
     if not overlay.exists():
@@ -51,7 +65,7 @@ def apply(overlay: Path, params: Path = Path("params.yaml")) -> list[str]:
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 120
     content = read_mapping(params, yaml)
-    changed = merge(content, read_mapping(overlay, yaml))
+    changed = merge(content, read_mapping(overlay, yaml)) + forget_unread_sets(content)
     with replacing(params) as temporary:
         yaml.dump(content, temporary)
         load(temporary, f"{overlay} merged into {params}")

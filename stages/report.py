@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.packed import Packed, replacing
-from pipeline.params import load
+from pipeline.params import PackImages, load
 from pipeline.report.figures import save_confusion, save_overlays
 from pipeline.report.overlays import overlay_rows
 from pipeline.report.summary import gather
@@ -27,8 +27,9 @@ def main(
 ) -> None:
     """Write the summary, the tables behind the curves, and the figures."""
     params = load()
+    sets = dict.fromkeys((*PackImages.model_fields, params.base.pretraining_set))
     with replacing(metrics) as temporary:
-        temporary.write_text(json.dumps(gather(results, params.sweep, params.report.digits), indent=2) + "\n")
+        temporary.write_text(json.dumps(gather(results, sets, params.sweep, params.report.digits), indent=2) + "\n")
     plots.mkdir(parents=True, exist_ok=True)
     losses = pretraining_losses(results)
     if losses is not None:

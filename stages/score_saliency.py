@@ -1,8 +1,8 @@
 """Score saliency maps and masks where ground truth exists.
 
-`summary.json` holds {split: {source: scores}} of the benchmark set as `maps`, and the target masks as `masks`. Of the
-benchmark set `scores.csv` repeats all scores, `images.csv` has those of every image, `gains.csv` each step minus the
-one before, and `maps.png` shows a few images.
+`summary.json` holds {split: {source: scores}} of the benchmark set as `maps`, and the pretraining set's masks as
+`masks`. Of the benchmark set `scores.csv` repeats all scores, `images.csv` has those of every image, `gains.csv` each
+step minus the one before, and `maps.png` shows a few images.
 """
 
 from pathlib import Path
@@ -26,10 +26,10 @@ def main(
     pseudolabels: Path,
     saliency: Path,
     masks: Path,
-    target: Path,
+    pretraining: Path,
     out: Path,
 ) -> None:
-    """Score the steps from priors to masks on the benchmark set, and the masks of the target set."""
+    """Score the steps from priors to masks on the benchmark set, and the masks of the pretraining set."""
     params, packed, truth = load(), Packed(images, "images"), Packed(labels, "labels")
     settings = params.score_saliency
     each_prior = {name: stored_maps(priors / f"{name}.h5") for name in params.sweep.priors}
@@ -42,8 +42,8 @@ def main(
         {"masks": binary_maps(masks / "benchmark.h5")},
     ]
     maps, tables = score_splits(steps, packed, truth, settings, params.base.seed)
-    kept = MaskStore(masks / "target.h5")
-    write_results(out, {"maps": maps, "masks": score_masks(kept, Packed(target, "labels"))})
+    kept = MaskStore(masks / pretraining.name)
+    write_results(out, {"maps": maps, "masks": score_masks(kept, Packed(pretraining, "labels"))})
     for name, table in tables.items():
         table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
     save_maps(map_rows(packed, truth, sources_of(steps), settings.pictures), out / "maps.png")

@@ -195,10 +195,11 @@ def law_8_no_machine_in_params(params: type[Section] = Params) -> list[str]:
 
 
 def law_9_strict_params(params: type[Section] = Params) -> list[str]:
-    """Frozen, no unknown keys, no defaults."""
+    """Frozen, no unknown keys (or sections of a known kind under free names), no defaults."""
     config = params.model_config
     found = []
-    if not (config.get("frozen") and config.get("extra") == "forbid" and config.get("strict")):
+    closed = config.get("extra") == "forbid" or "__pydantic_extra__" in params.__annotations__
+    if not (config.get("frozen") and closed and config.get("strict")):
         found.append(f"{params.__name__} is not frozen, strict and closed")
     for name, field in params.model_fields.items():
         if not field.is_required():

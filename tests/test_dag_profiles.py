@@ -37,6 +37,21 @@ def test_masks_depend_on_their_proposal_alone(tmp_path: Path, proposal: str, mad
     assert makers - {"pack_images"} == made_by
 
 
+def test_another_set_is_masked_and_pretrained_on_but_not_evaluated(tmp_path: Path) -> None:
+    for path in ("dvc.yaml", "profiles/sample.yaml"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop}"
+    (tmp_path / "own.yaml").write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
+    profile.apply(tmp_path / "own.yaml", tmp_path / "profiles" / "sample.yaml")
+    graph = load_graph(tmp_path)
+    readers = {stage.base for stage in graph.stages if any("/photos." in dep for dep in stage.deps)}
+    assert "data/images/photos.h5" in graph["pack_images@photos"].outs
+    assert readers == {"predict_saliency", "extract_masks", "pretrain", "score_saliency", "report"}
+    assert "data/images/target.h5" in graph["embed"].deps and "data/images/target.h5" not in graph["pretrain"].deps
+    assert [law(graph) for law in (laws.reading_order, laws.law_3_paths_agree, laws.law_5_labels)] == [[], [], []]
+
+
 @pytest.mark.parametrize("overlay", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda path: path.stem)
 def test_one_profile_alone_teaches_saliency_by_labels(overlay: Path, tmp_path: Path) -> None:
     for path in ("dvc.yaml", "profiles/sample.yaml"):

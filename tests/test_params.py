@@ -141,3 +141,29 @@ def test_a_proposal_that_is_no_place_below_data_is_refused(tmp_path: Path, propo
 def test_merged_regions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="merged are the whole image: set components to split"):
         load_changed(tmp_path, "extract_masks", proposal="images", components="merge")
+
+
+MORE = {"source": "coco", "layout": "folder", "limit": {}, "classes": [], "on_error": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more", "problem"),
+    [
+        ("coco", {}, "params.yaml: base.pretraining_set is 'coco'; name target, or a set beside the three"),
+        ("proposal", {}, "base.pretraining_set is 'proposal'; name target"),
+        (
+            "target",
+            {"coco": MORE},
+            "pack_images.coco is read by no stage; name it in base.pretraining_set or remove it",
+        ),
+        ("coco", {"coco": MORE | {"layout": "tar"}}, "pack_images.coco.layout is 'tar'; input should be"),
+        ("coco", {"coco": MORE | {"colour": 1}}, r"pack_images.coco.colour \(value 1\) is not a known key"),
+    ],
+)
+def test_the_set_to_pretrain_on_is_one_that_is_packed(wanted: str, more: dict, problem: str, tmp_path: Path) -> None:
+    content = YAML(typ="safe").load(COMMITTED)
+    content["base"]["pretraining_set"] = wanted
+    content["pack_images"] |= more
+    YAML().dump(content, tmp_path / "params.yaml")
+    with pytest.raises(InputError, match=problem):
+        params.load(tmp_path / "params.yaml")

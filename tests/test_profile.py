@@ -63,13 +63,28 @@ def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tm
 
 @pytest.mark.parametrize(
     "section, changed",
-    [("Your own images", "pack_images.target.layout"), ("Published MaskContrast weights", "pretrain.weights")],
+    [
+        ("Your own images", "pack_images.target.layout"),
+        ("Published MaskContrast weights", "pretrain.weights"),
+        ("One set to pretrain on, another to evaluate", "base.pretraining_set"),
+    ],
 )
 def test_the_documented_edits_are_valid(section: str, changed: str, own_params: Path, tmp_path: Path) -> None:
     recipe = re.search(rf"## {section}.+?```yaml\n(.+?)```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL)
     overlay = tmp_path / "own.yaml"
     overlay.write_text(recipe.group(1))  # type: ignore[union-attr]
     assert changed in profile.apply(overlay, own_params)
+
+
+def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_params: Path, tmp_path: Path) -> None:
+    before = own_params.read_text()
+    overlay = tmp_path / "transfer.yaml"
+    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop}"
+    overlay.write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
+    assert profile.apply(overlay, own_params) == ["base.pretraining_set", "pack_images.photos"]
+    assert params.load(own_params).pack_images.more == ["photos"]
+    assert profile.apply(SAMPLE, own_params) == ["base.pretraining_set", "pack_images.photos"]
+    assert own_params.read_text() == before
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:

@@ -18,11 +18,14 @@ COLOURS[IGNORED] = 255
 
 
 class Overlay(NamedTuple):
-    """One row of the overlay figure: image, its mask, its label map named by clusters, and the ground truth."""
+    """One row of the overlay figure: image, its mask, its label map named by clusters, and the ground truth.
+
+    There is no mask (None) where another set was pretrained on.
+    """
 
     image_id: str
     image: UInt8[np.ndarray, "h w 3"]
-    mask: Bool[np.ndarray, "h w"]
+    mask: Bool[np.ndarray, "h w"] | None
     predicted: UInt8[np.ndarray, "h w"]
     truth: UInt8[np.ndarray, "h w"]
 
@@ -48,10 +51,11 @@ def save_overlays(rows: Sequence[Overlay], classes: Sequence[str], path: Path) -
     figure = Figure(figsize=(8, 2 * len(rows) + 0.6), layout="constrained")
     axes = figure.subplots(len(rows), 4, squeeze=False)
     for row, overlay in zip(axes, rows, strict=True):
-        mask = overlay.mask.astype(np.uint8) * 2
-        pictures = (overlay.image, *(painted(overlay.image, m) for m in (mask, overlay.predicted, overlay.truth)))
-        for axis, picture in zip(row, pictures, strict=True):
-            axis.imshow(picture)
+        mask = None if overlay.mask is None else overlay.mask.astype(np.uint8) * 2
+        pictures = [None if m is None else painted(overlay.image, m) for m in (mask, overlay.predicted, overlay.truth)]
+        for axis, picture in zip(row, (overlay.image, *pictures), strict=True):
+            if picture is not None:
+                axis.imshow(picture)
             axis.set_axis_off()
         row[0].set_title(overlay.image_id, fontsize=7, loc="left", pad=2)
     for axis, title in zip(axes[0][1:], ("mask", "clusters, named", "ground truth"), strict=True):

@@ -33,7 +33,8 @@ def overlay_rows(
         image = decode_image(packed[packed.index(image_id)])
         predicted = paint(stored, image_id, names, int(run.assignments[position]), (image.shape[0], image.shape[1]))
         ground_truth = decode_labels(truth[truth.index(image_id)])
-        rows.append(Overlay(image_id, image, kept[kept.index(image_id)], predicted, ground_truth))
+        mask = kept[kept.index(image_id)] if image_id in kept.ids else None
+        rows.append(Overlay(image_id, image, mask, predicted, ground_truth))
     return rows
 
 

@@ -5,25 +5,25 @@ a list. mIoU and accuracy are in percent, saliency scores in [0, 1].
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.metrics.spread import mean_and_std
-from pipeline.params import PackImages, Sweep
+from pipeline.params import Sweep
 
 SALIENCY_SCORES = ("images", "max_f", "mae", "weighted_f", "s_measure", "iou_at_half")
 
 
-def gather(results: Path, sweep: Sweep, digits: int) -> dict[str, Any]:
+def gather(results: Path, sets: Iterable[str], sweep: Sweep, digits: int) -> dict[str, Any]:
     """All headline numbers below `results`, rounded to `digits` significant digits.
 
-    Only the items that `sweep` lists are read, so that an item that was dropped leaves no number behind.
+    Only the `sets` of images and the items of `sweep` are read, so that what was dropped leaves no number behind.
     """
     saliency = _read(results / "score_saliency")
     pretrain = _read(results / "pretrain")
     summary = {
-        "images": {name: _read(results / "pack_images" / name) for name in PackImages.model_fields},
+        "images": {name: _read(results / "pack_images" / name) for name in sets},
         "saliency": {split: _telling(by_source) for split, by_source in saliency["maps"].items()},
         "masks": _read(results / "extract_masks") | {"scored": saliency["masks"]},
         "pretrain": pretrain,

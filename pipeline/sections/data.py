@@ -2,15 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from pipeline.sections.section import Count, CountOrZero, PositiveFraction, Prior, Section, Seed, no_larger
 
 
 class Base(Section):
-    """`seed`: the seed every random stream of the run is derived from."""
+    """What the whole run shares.
+
+    Every random stream is derived from `seed`. `pretraining_set` is the set of `pack_images` whose images are masked
+    and pretrained on; evaluated is always `target`, so that another set shows how embeddings transfer (paper Table 5).
+    """
 
     seed: Seed
+    pretraining_set: str
 
 
 class Sweep(Section):
@@ -64,11 +69,22 @@ class ImageSource(Section):
 
 
 class PackImages(Section):
-    """The three sets: `proposal` teaches saliency, `benchmark` only scores it, `target` is segmented."""
+    """The sets: `proposal` teaches saliency, `benchmark` only scores it, `target` is segmented.
+
+    Beside these three there may be one more, of any name, which `base.pretraining_set` names.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ImageSource] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     proposal: ImageSource
     benchmark: ImageSource
     target: ImageSource
+
+    @property
+    def more(self) -> list[str]:
+        """The names of sets beside the three."""
+        return list(self.__pydantic_extra__)
 
 
 class PrepareWeights(Section):

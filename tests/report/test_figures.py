@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from pipeline.report.figures import MapRow, Overlay, painted, save_confusion, save_maps, save_overlays
 
@@ -10,6 +11,16 @@ def test_objects_are_coloured_and_background_is_grey() -> None:
     shown = painted(image, np.array([[0, 1], [0, 0]], dtype=np.uint8))
     assert shown[0, 0].tolist() == [120, 120, 120]
     assert shown[0, 1].tolist() == [119, 30, 30]
+
+
+def test_an_image_without_a_mask_leaves_its_place_empty(tmp_path: Path) -> None:
+    labels, dark = np.array([[0, 1], [2, 255]], dtype=np.uint8), {}
+    for name, mask in (("mask", labels == 1), ("none", None)):
+        row = Overlay("a", np.zeros((2, 2, 3), dtype=np.uint8), mask, labels, labels)
+        save_overlays([row], ["background", "cat", "dog"], tmp_path / "rows.png")
+        dark[name] = (np.asarray(Image.open(tmp_path / "rows.png").convert("L")) < 100).sum()
+    # A quarter of four panels is dark in both, and the three dimmed pixels of the mask's panel in one.
+    assert dark["none"] < 0.9 * dark["mask"]
 
 
 def test_figures_come_out_with_the_same_bytes(tmp_path: Path) -> None:

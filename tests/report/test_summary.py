@@ -33,7 +33,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_numbers_are_rounded_and_keys_hold_no_dot(results: Path) -> None:
-    summary = gather(results, SWEEP, digits=4)
+    summary = gather(results, ["proposal", "benchmark", "target"], SWEEP, digits=4)
     assert summary["images"]["target"] == {"images": 36, "skipped": 6}
     assert summary["saliency"]["shapes"]["rbd"] == {"mae": 0.1235}
     assert summary["kmeans"]["maskcontrast"] == {"k21": {"miou_mean": 35.01, "seeds": 5}}

@@ -32,11 +32,11 @@ def inputs(disc_images: Path, disc_maps: Path, tmp_path: Path) -> Inputs:
     black = encode_map(np.zeros((40, 48), dtype=np.float32))
     write_packed(tmp_path / "priors" / f"{last}.h5", [(image_id, black) for image_id in IDS], "maps")
     truth = [(image_id, encode_png(disc(i).astype(np.uint8))) for i, image_id in enumerate(IDS[:-1])]
-    write_packed(tmp_path / "labels.h5", truth, "labels", metadata={"classes": ["background", "object"]})
+    write_packed(tmp_path / "photos.h5", truth, "labels", metadata={"classes": ["background", "object"]})
     masks = (disc(i) & (i > 0) for i in range(12))
-    write_masks(tmp_path / "masks" / "target.h5", IDS, np.tile([40, 48], (12, 1)), masks)
-    copy(tmp_path / "masks" / "target.h5", tmp_path / "masks" / "benchmark.h5")
-    labels = tmp_path / "labels.h5"
+    write_masks(tmp_path / "masks" / "photos.h5", IDS, np.tile([40, 48], (12, 1)), masks)
+    copy(tmp_path / "masks" / "photos.h5", tmp_path / "masks" / "benchmark.h5")
+    labels = tmp_path / "photos.h5"
     priors = tmp_path / "priors"
     return disc_images, labels, priors, priors, disc_maps, disc_maps, tmp_path / "masks", labels
 
