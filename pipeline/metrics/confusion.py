@@ -14,12 +14,18 @@ LABELS = 256
 
 
 def joint_counts(
-    predicted: Integer[np.ndarray, "h w"], labels: UInt8[np.ndarray, "h w"], rows: int
+    predicted: Integer[np.ndarray, "h w"], labels: UInt8[np.ndarray, "y x"], rows: int
 ) -> Int64[np.ndarray, "rows 256"]:
     """Pixels of every pair of a predicted index in 0..rows-1 and a label in 0..255.
 
     A bincount of the joint index: one pass, whatever the number of rows, and no array of booleans.
+    InputError when prediction and labels differ in size.
     """
+    if predicted.shape != labels.shape:
+        raise InputError(
+            f"a prediction of size {predicted.shape} cannot be scored with labels of size {labels.shape} "
+            "(height, width); resize the prediction to the labels, by nearest neighbour"
+        )
     joint = predicted.astype(np.int64)
     joint *= LABELS
     joint += labels
@@ -43,8 +49,8 @@ class Confusion:
     def __init__(self, rows: int, classes: int) -> None:
         self.counts: Int64[np.ndarray, "rows c"] = np.zeros((rows, classes), dtype=np.int64)
 
-    def add(self, predicted: Integer[np.ndarray, "h w"], labels: UInt8[np.ndarray, "h w"]) -> None:
-        """Add one image; InputError for a label that is neither a class nor 255 (ignored)."""
+    def add(self, predicted: Integer[np.ndarray, "h w"], labels: UInt8[np.ndarray, "y x"]) -> None:
+        """Add one image; InputError for a label that is neither a class nor 255 (ignored), or when sizes differ."""
         rows, classes = self.counts.shape
         self.counts += known_columns(joint_counts(predicted, labels, rows), classes, "a label map")
 

@@ -33,6 +33,12 @@ def test_a_label_without_a_name_is_refused():
         Confusion(3, 3).add(np.zeros((1, 2), dtype=np.uint8), np.array([[0, 7]], dtype=np.uint8))
 
 
+@pytest.mark.parametrize("shape", [(3, 2), (1, 3), (2, 1)])
+def test_a_prediction_of_another_size_is_refused_even_where_it_could_be_repeated(shape: tuple[int, int]):
+    with pytest.raises(InputError, match=r"size \(2, 3\) cannot be scored with labels of size .*; resize"):
+        Confusion(3, 3).add(np.zeros((2, 3), dtype=np.uint8), np.zeros(shape, dtype=np.uint8))
+
+
 def test_iou_by_hand():
     # Rows sum to 5, 4, 3 and columns to 4, 4, 4: IoU 3/6, 2/6, 2/5.
     confusion = np.array([[3, 1, 1], [1, 2, 1], [0, 1, 2]])
