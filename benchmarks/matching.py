@@ -47,7 +47,7 @@ def ours(foregrounds: np.ndarray, assignments: np.ndarray, labels: np.ndarray) -
     """MIoU from 2 x 21 counts an image."""
     counts = np.stack([count_image(*pair)[:, :CLASSES] for pair in zip(foregrounds, labels, strict=True)])
     confusion = region_confusion(painted_rows(assignments), counts, CLASSES)
-    return mean_iou(merge_clusters(confusion, match(confusion, "iou")))
+    return mean_iou(merge_clusters(confusion, match(confusion, "iou", "iou")))
 
 
 def reference(foregrounds: np.ndarray, assignments: np.ndarray, labels: np.ndarray) -> float:

@@ -96,6 +96,17 @@ class ClusterStore(Container):
         seeds, assignments, centroids, inertia = columns
         return {int(seed): Clustering(assignments[s], centroids[s], float(inertia[s])) for s, seed in enumerate(seeds)}
 
+    def seeds(self, name: str, clusters: int) -> list[int]:
+        """The seeds of one table and one K."""
+        return self.dataset(f"tables/{name}/runs/{clusters}/seeds")[:].tolist()
+
+    def assignments(self, name: str, clusters: int, start: int, stop: int) -> dict[int, Int32[np.ndarray, "m r"]]:
+        """The assignments of images `start` to `stop` - 1 alone, by seed: one an image (r = 1) or g * g cells."""
+        regions = max(1, self.grid(name) ** 2)
+        found = self.dataset(f"tables/{name}/runs/{clusters}/assignments")[:, start * regions : stop * regions]
+        seeds = self.seeds(name, clusters)
+        return dict(zip(seeds, found.reshape(len(seeds), -1, regions), strict=True))
+
     def projection(self, name: str) -> Projection:
         """The projection that was fitted on one table."""
         return Projection(self.dataset(f"tables/{name}/mean")[:], self.dataset(f"tables/{name}/matrix")[:])

@@ -33,6 +33,7 @@ from pipeline.sections.evaluation import (
     Finetune as Finetune,
     FinetuneRates as FinetuneRates,
     MatchClusters as MatchClusters,
+    MatchingProtocol as MatchingProtocol,
     ProbeLinear as ProbeLinear,
     Report as Report,
     Retrieve as Retrieve,

@@ -1,11 +1,11 @@
 """Give clusters the names of classes and score the label maps; this is where labels enter.
 
-Writes `summary.json` ({table: {K: mean and s.d. over seeds, in percent}}), `iou_per_class.csv` (percent),
-`mapping.csv` (the class of every cluster) and, where K is the number of classes, `confusion.csv` in pixels
-for the first seed of the mask embeddings.
+Writes `confusions.h5` (clusters against classes in pixels, all runs and sizes) and, all of it derived from that file,
+`summary.json` ({table: {K: {protocol: mean and s.d. over seeds, in percent}}}), `iou_per_class.csv` (percent),
+`mapping.csv` (the class of every cluster) and, where K is the number of classes, `confusion.csv` in pixels for protocol
+a and the first seed of the mask embeddings.
 """
 
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +18,35 @@ from pipeline.metrics.confusion import class_iou
 from pipeline.packed import Packed
 from pipeline.params import load
 from pipeline.runtime import log, run_stage
-from pipeline.segmentation.matching import Match, match_all, mean_and_spread
-from pipeline.segmentation.region_counts import count_cells, count_foregrounds
+from pipeline.segmentation.clustering_confusions import count_clusterings, read_confusions, write_confusions
+from pipeline.segmentation.matching import Match, match_all, summarize
 
 
 def main(embeddings: Path, clusters: Path, labels: Path, out: Path) -> None:
-    """Match clusters with classes, all tables, K and seeds from one pass over the labels."""
+    """Match clusters with classes, all tables, K, seeds and protocols from one pass over the labels."""
+    protocols = dict(load().match_clusters)
     store, label_maps = ClusterStore(clusters), Packed(labels, "labels")
-    scored = label_maps, store.ids, store.metadata["split"]
-    counts = {
-        grid: count_cells(*scored, grid) if grid else count_foregrounds(EmbeddingStore(embeddings), *scored)
-        for grid in sorted({store.grid(name) for name in store.names})
-    }
-    matches = list(match_all(store, counts, load().match_clusters.criterion))
-    summary: dict[str, dict[str, object]] = {name: {} for name in store.names}
-    for (name, k), runs in groupby(matches, key=lambda found: (found.name, found.clusters)):
-        summary[name][str(k)] = mean_and_spread(list(runs))
-    write_results(out, summary)
-    write_tables(out, matches, np.array(label_maps.metadata["classes"]))
-    log.info("matched %d clusterings of %d images with the classes", len(matches), len(store))
+    classes, kept = label_maps.metadata["classes"], out / "confusions.h5"
+    sizes = sorted({protocol.size for protocol in protocols.values()})
+    write_confusions(kept, count_clusterings(store, EmbeddingStore(embeddings), label_maps, sizes), classes)
+    matches = list(match_all(read_confusions(kept), protocols))
+    write_results(out, summarize(matches))
+    write_tables(out, matches, np.array(classes))
+    log.info("matched %d clusterings of %d images with the classes", len(matches) // len(protocols), len(store))
 
 
 def write_tables(out: Path, matches: list[Match], classes: np.ndarray) -> None:
     """Write the tables, one row a class or cluster; classes stand there by name."""
-    keys = ["name", "clusters", "seed"]
-    iou = [
-        (*found[:3], *row) for found in matches for row in zip(classes, 100 * class_iou(found.confusion), strict=True)
-    ]
+    iou, mapping = [], []
+    for found in matches:
+        key = (*found.run, found.protocol)
+        iou += [(*key, *row) for row in zip(classes, 100 * class_iou(found.confusion), strict=True)]
+        mapping += [(*key, *row) for row in enumerate(classes[found.mapping])]
+    keys = ["name", "clusters", "seed", "protocol"]
     pd.DataFrame(iou, columns=[*keys, "class", "iou"]).to_csv(out / "iou_per_class.csv", index=False)
-    mapping = [(*found[:3], *row) for found in matches for row in enumerate(classes[found.mapping])]
     pd.DataFrame(mapping, columns=[*keys, "cluster", "class"]).to_csv(out / "mapping.csv", index=False)
     for found in matches:
-        if found.name == "maskcontrast" and found.clusters == len(classes):
+        if found.run[:2] == ("maskcontrast", len(classes)) and found.protocol == "a":
             predicted, true = np.indices(found.confusion.shape).reshape(2, -1)
             columns = {"class": classes[true], "predicted": classes[predicted], "pixels": found.confusion.ravel()}
             pd.DataFrame(columns).to_csv(out / "confusion.csv", index=False)

@@ -47,7 +47,8 @@ def edit(path: Path, old: str, new: str) -> None:
 def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
     summary = json.loads((finished / "metrics" / "summary.json").read_text())
     for table in ("maskcontrast", "start", "start_pixels"):
-        assert 5 < summary["kmeans"][table]["k6"]["miou_mean"] < 60
+        for protocol in ("a", "a_prime", "b"):
+            assert 5 < summary["kmeans"][table]["k6"][protocol]["miou_mean"] < 60
     assert 5 < summary["linear"]["maskcontrast"]["miou_mean"] < 60
     assert 5 < summary["finetune"]["100pct"]["maskcontrast"]["miou_mean"] < 60
     # A blank map has an IoU of 0, an all-white one about 0.3.

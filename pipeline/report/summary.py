@@ -1,6 +1,6 @@
 """The tracked metrics: one nested JSON of rounded numbers, gathered from the results of all stages.
 
-DVC shows nested keys with dots (`kmeans.maskcontrast.k21.miou`), so keys hold no dot themselves, and no value is
+DVC shows nested keys with dots (`kmeans.maskcontrast.k21.a.miou_mean`), so keys hold no dot themselves, and no value is
 a list. mIoU and accuracy are in percent, saliency scores in [0, 1].
 """
 

@@ -28,7 +28,7 @@ def pretraining_losses(results: Path) -> pd.DataFrame | None:
 
 def iou_per_class(results: Path) -> pd.DataFrame:
     """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast."""
-    kmeans = pd.read_csv(results / "match_clusters" / "iou_per_class.csv")
+    kmeans = _of_protocol_a(pd.read_csv(results / "match_clusters" / "iou_per_class.csv"))
     classes = kmeans["class"].nunique()
     tables = {
         "K-means": kmeans[(kmeans["name"] == "maskcontrast") & (kmeans["clusters"] == classes)],
@@ -37,6 +37,10 @@ def iou_per_class(results: Path) -> pd.DataFrame:
     }
     means = {name: table.groupby("class", sort=False)["iou"].mean() for name, table in tables.items()}
     return pd.concat(means, names=["protocol"]).round(2).reset_index()
+
+
+def _of_protocol_a(table: pd.DataFrame) -> pd.DataFrame:
+    return table.loc[table["protocol"] == "a"]
 
 
 def _of_maskcontrast(table: pd.DataFrame) -> pd.DataFrame:
@@ -53,8 +57,8 @@ def confusion(results: Path, classes: Sequence[str]) -> Int64[np.ndarray, "c c"]
 
 
 def cluster_classes(results: Path, classes: Sequence[str], clusters: int, seed: int) -> Int64[np.ndarray, " k"]:
-    """The class index of every cluster of MaskContrast, background first."""
-    table = pd.read_csv(results / "match_clusters" / "mapping.csv")
+    """The class index of every cluster of MaskContrast under protocol a, background first."""
+    table = _of_protocol_a(pd.read_csv(results / "match_clusters" / "mapping.csv"))
     run = table.set_index(["name", "clusters", "seed"]).sort_index().loc[("maskcontrast", clusters, seed)]
     by_cluster = dict(zip(run["cluster"], run["class"], strict=True))
     return np.array([classes.index(by_cluster[cluster]) for cluster in sorted(by_cluster)], dtype=np.int64)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.sections.section import Count, NonNegative, Positive, Section, Seed
+from pipeline.sections.section import Count, CountOrZero, NonNegative, Positive, Section, Seed
 
 
 class Cluster(Section):
@@ -19,10 +19,24 @@ class Cluster(Section):
     whiten: bool
 
 
-class MatchClusters(Section):
-    """Hungarian matching when K equals the number of classes, else the best class of every cluster."""
+class MatchingProtocol(Section):
+    """How clusters get names and where they are scored.
 
-    criterion: Literal["iou", "pixels"]
+    `size` is a square's side in pixels, or 0 for the original size of every label map. `one_to_one` is what Hungarian
+    matching maximises where K equals the number of classes, `many_to_one` what a cluster's class maximises elsewhere.
+    """
+
+    size: CountOrZero
+    one_to_one: Literal["iou", "pixels"]
+    many_to_one: Literal["iou", "pixels"]
+
+
+class MatchClusters(Section):
+    """The protocols of published numbers, by the key under which their scores stand."""
+
+    a: MatchingProtocol
+    a_prime: MatchingProtocol
+    b: MatchingProtocol
 
 
 class Retrieve(Section):

@@ -27,25 +27,22 @@ def count_foregrounds(
     InputError when one has no label map or a class without a name.
     """
     counts = []
-    for image_id, label_map in _label_maps(labels, ids, split):
+    for image_id, label_map in label_maps(labels, ids, split):
         found = count_image(embeddings.foreground(embeddings.index(image_id)), label_map)
-        counts.append(_known(found, labels, image_id))
-    return np.stack(counts)
-
-
-def count_cells(labels: Packed, ids: list[str], split: str, grid: int) -> Int64[np.ndarray, "n r c"]:
-    """Pixels in each of `grid` x `grid` cells of the named images, in reading order; errors as `count_foregrounds`."""
-    cells = np.arange(grid * grid, dtype=np.int32).reshape(grid, grid)
-    counts = []
-    for image_id, label_map in _label_maps(labels, ids, split):
-        found = joint_counts(_nearest(cells, label_map.shape), label_map, grid * grid)
-        counts.append(_known(found, labels, image_id))
+        counts.append(known_classes(found, labels, image_id))
     return np.stack(counts)
 
 
 def count_image(foreground: Bool[np.ndarray, "s s"], labels: UInt8[np.ndarray, "h w"]) -> Int64[np.ndarray, "2 256"]:
     """Pixels of every label on the background (row 0) and the foreground (row 1), at the size of the label map."""
-    return joint_counts(_nearest(foreground.view(np.uint8), labels.shape), labels, 2)
+    return count_regions(foreground.view(np.uint8), labels, 2)
+
+
+def count_regions(
+    regions: Integer[np.ndarray, "s s"], labels: UInt8[np.ndarray, "h w"], rows: int
+) -> Int64[np.ndarray, "{rows} 256"]:
+    """Pixels of every label in each of the regions 0..rows-1 of a square, at the size of the label map."""
+    return joint_counts(nearest(regions, labels.shape), labels, rows)
 
 
 def region_confusion(
@@ -62,17 +59,26 @@ def painted_rows(rows: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, "n 2"]:
     return np.stack([np.zeros_like(rows), rows], axis=1)
 
 
-def _label_maps(labels: Packed, ids: list[str], split: str) -> Iterator[tuple[str, UInt8[np.ndarray, "h w"]]]:
+def label_maps(labels: Packed, ids: list[str], split: str) -> Iterator[tuple[str, UInt8[np.ndarray, "h w"]]]:
+    """The label maps of the images of a split, one at a time; InputError, before the first, when any has none."""
     if not len(labels):
         raise InputError(f"{labels.path} holds no label map, so split {split} cannot be scored; stop at `cluster`")
+    missing = sorted(set(ids) - set(labels.ids))
+    if missing:
+        raise InputError(
+            f"split {split}: {len(missing)} of {len(ids)} images have no label map in {labels.path} "
+            f"(first {missing[0]}); pack their label maps or name a labelled split"
+        )
     for image_id in track(ids, f"count {split}"):
         yield image_id, decode_labels(labels[labels.index(image_id)])
 
 
-def _known(counts: Int64[np.ndarray, "r 256"], labels: Packed, image_id: str) -> Int64[np.ndarray, "r c"]:
+def known_classes(counts: Int64[np.ndarray, "r 256"], labels: Packed, image_id: str) -> Int64[np.ndarray, "r c"]:
+    """The columns of the named classes; InputError when the image's label map holds another one."""
     return known_columns(counts, len(labels.metadata["classes"]), f"the label map of {image_id}")
 
 
-def _nearest(regions: Integer[np.ndarray, "s s"], size: tuple[int, ...]) -> Integer[np.ndarray, "h w"]:
+def nearest(regions: Integer[np.ndarray, "_ _"], size: tuple[int, ...]) -> Integer[np.ndarray, "h w"]:
+    """Indices at another size (height, width): every pixel takes the one found at its centre."""
     height, width = size
     return np.asarray(Image.fromarray(regions).resize((width, height), Image.Resampling.NEAREST))

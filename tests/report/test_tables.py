@@ -33,11 +33,11 @@ def test_a_pretraining_of_no_epochs_has_no_losses(tmp_path: Path) -> None:
     assert pretraining_losses(tmp_path / "published") is None
 
 
-def test_iou_is_the_mean_over_seeds_of_maskcontrast_at_k_equal_to_classes(tmp_path: Path) -> None:
-    rows = "maskcontrast,3,0,background,80\nmaskcontrast,3,0,cat,10\nmaskcontrast,3,0,dog,0\n"
-    rows += "maskcontrast,3,1,background,90\nmaskcontrast,3,1,cat,30\nmaskcontrast,3,1,dog,0\n"
-    rows += "start,3,0,cat,99\nmaskcontrast,9,0,cat,99\n"
-    put(tmp_path / "match_clusters" / "iou_per_class.csv", "name,clusters,seed,class,iou\n" + rows)
+def test_iou_is_the_mean_over_seeds_of_maskcontrast_under_protocol_a_at_k_equal_to_classes(tmp_path: Path) -> None:
+    rows = "maskcontrast,3,0,a,background,80\nmaskcontrast,3,0,a,cat,10\nmaskcontrast,3,0,a,dog,0\n"
+    rows += "maskcontrast,3,1,a,background,90\nmaskcontrast,3,1,a,cat,30\nmaskcontrast,3,1,a,dog,0\n"
+    rows += "start,3,0,a,cat,99\nmaskcontrast,9,0,a,cat,99\nmaskcontrast,3,0,b,cat,99\n"
+    put(tmp_path / "match_clusters" / "iou_per_class.csv", "name,clusters,seed,protocol,class,iou\n" + rows)
     put(tmp_path / "retrieve" / "iou_per_class.csv", "name,class,iou\nmaskcontrast,cat,50\nstart,cat,1\n")
     put(tmp_path / "probe_linear" / "iou_per_class.csv", "init,seed,class,iou\nmaskcontrast,0,cat,60\nstart,0,cat,1\n")
     assert iou_per_class(tmp_path).to_numpy().tolist() == [
@@ -59,6 +59,7 @@ def test_confusion_has_predicted_rows_and_true_columns_in_class_order(tmp_path: 
 
 
 def test_clusters_are_named_in_their_own_order(tmp_path: Path) -> None:
-    rows = "start,3,0,0,cat\nmaskcontrast,3,0,1,dog\nmaskcontrast,3,0,0,background\nmaskcontrast,3,0,2,cat\n"
-    put(tmp_path / "match_clusters" / "mapping.csv", "name,clusters,seed,cluster,class\n" + rows)
+    rows = "start,3,0,a,0,cat\nmaskcontrast,3,0,a,1,dog\nmaskcontrast,3,0,a,0,background\nmaskcontrast,3,0,a,2,cat\n"
+    rows += "maskcontrast,3,0,b,1,cat\n"
+    put(tmp_path / "match_clusters" / "mapping.csv", "name,clusters,seed,protocol,cluster,class\n" + rows)
     assert cluster_classes(tmp_path, CLASSES, clusters=3, seed=0).tolist() == [0, 2, 1]

@@ -1,30 +1,23 @@
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, strategies as st
+from hypothesis.extra import numpy as arrays
 
-from pipeline.cluster_store import Clustering, ClusterStore, NamedClusterings, Projection, write_clusters
-from pipeline.embedding_store import EmbeddingStore, write_embeddings
-from pipeline.errors import InputError
-from pipeline.images.codecs import encode_png
-from pipeline.metrics.confusion import Confusion, iou_matrix, mean_iou
-from pipeline.packed import Packed, write_packed
-from pipeline.segmentation.matching import Match, match, match_all, mean_and_spread, merge_clusters
-from pipeline.segmentation.region_counts import (
-    count_cells,
-    count_foregrounds,
-    count_image,
-    painted_rows,
-    region_confusion,
-)
+from pipeline.metrics.confusion import iou_matrix, mean_iou
+from pipeline.params import MatchingProtocol
+from pipeline.segmentation.clustering_confusions import Run
+from pipeline.segmentation.matching import Match, Rule, match, match_all, merge_clusters, scores, summarize
+from tests.profiles import SAMPLE
 
 GOLDEN = np.array([[24, 0, 8], [16, 2, 0], [3, 7, 5]])
 
 
-@pytest.mark.parametrize(("criterion", "classes", "miou"), [("iou", [2, 0, 1], 0.3278), ("pixels", [0, 1, 2], 0.2560)])
-def test_matching_by_iou_and_by_pixels_differ_as_worked_out(criterion, classes: list[int], miou: float):
-    mapping = match(GOLDEN, criterion)
+@pytest.mark.parametrize(("rule", "classes", "miou"), [("iou", [2, 0, 1], 0.3278), ("pixels", [0, 1, 2], 0.2560)])
+def test_matching_by_iou_and_by_pixels_differ_as_worked_out(rule: Rule, classes: list[int], miou: float):
+    other: Rule = "pixels" if rule == "iou" else "iou"
+    mapping = match(GOLDEN, rule, other)
     assert mapping.tolist() == classes
     assert mean_iou(merge_clusters(GOLDEN, mapping)) == pytest.approx(miou, abs=5e-5)
 
@@ -35,19 +28,40 @@ def test_no_permutation_has_a_higher_sum_of_iou():
         confusion = rng.integers(0, 50, (5, 5))
         iou = iou_matrix(confusion)
         best = max(sum(iou[row, column] for row, column in enumerate(p)) for p in permutations(range(5)))
-        assert iou[np.arange(5), match(confusion, "iou")].sum() == pytest.approx(best)
+        assert iou[np.arange(5), match(confusion, "iou", "iou")].sum() == pytest.approx(best)
 
 
-def test_with_more_clusters_than_classes_each_takes_the_class_of_highest_iou_not_of_most_pixels():
-    # Cluster 1 holds 60 background and 40 object pixels: IoU 60 / 940 against 40 / 160.
+def test_many_to_one_by_iou_prefers_a_small_class_inside_a_cluster_to_the_majority():
+    # Cluster 1 holds 60 background and 40 object pixels of 900 and 100: IoU 60 / 940 against 40 / 160.
     confusion = np.array([[840, 20], [60, 40], [0, 40]])
-    assert match(confusion, "iou").tolist() == [0, 1, 1]
-    assert match(confusion, "pixels").tolist() == [0, 1, 1]
+    assert iou_matrix(confusion)[1] == pytest.approx([60 / 940, 40 / 160])
+    assert match(confusion, "pixels", "iou").tolist() == [0, 1, 1]
+    assert match(confusion, "iou", "pixels").tolist() == [0, 0, 1]
 
 
-def test_an_empty_cluster_becomes_background_and_fewer_clusters_than_classes_work():
-    assert match(np.array([[9, 1, 0], [0, 0, 5], [0, 0, 0], [1, 7, 0]]), "iou").tolist() == [0, 2, 0, 1]
-    assert match(np.array([[9, 1, 0], [0, 0, 5]]), "iou").tolist() == [0, 2]
+@given(arrays.arrays(np.int64, (7, 4), elements=st.integers(0, 9)))
+def test_precision_picks_the_class_that_the_majority_picks(confusion: np.ndarray):
+    precision = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    assert match(confusion, "iou", "pixels").tolist() == precision.argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("rule", ["iou", "pixels"])
+def test_an_empty_cluster_becomes_background_and_fewer_clusters_than_classes_work(rule: Rule):
+    assert match(np.array([[9, 1, 0], [0, 0, 5], [0, 0, 0], [1, 7, 0]]), "iou", rule).tolist() == [0, 2, 0, 1]
+    assert match(np.array([[9, 1, 0], [0, 0, 5]]), "iou", rule).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("rule", ["iou", "pixels"])
+def test_one_to_one_an_empty_cluster_takes_the_class_that_is_left(rule: Rule):
+    assert match(np.array([[9, 1, 0], [0, 0, 0], [0, 1, 5]]), rule, rule).tolist() == [0, 1, 2]
+
+
+def test_a_class_absent_from_the_scored_images_counts_as_zero_in_the_mean():
+    confusion = np.array([[9, 0, 0], [0, 0, 4], [0, 0, 0]])
+    merged = merge_clusters(confusion, match(confusion, "iou", "iou"))
+    assert mean_iou(merged) == pytest.approx(2 / 3)
+    many = np.vstack([confusion, [[1, 0, 0]]])
+    assert mean_iou(merge_clusters(many, match(many, "iou", "iou"))) == pytest.approx(2 / 3)
 
 
 def test_merged_clusters_keep_every_pixel():
@@ -55,78 +69,57 @@ def test_merged_clusters_keep_every_pixel():
     assert merge_clusters(confusion, np.array([0, 1, 1])).tolist() == [[9, 1], [2, 12]]
 
 
-def test_counts_paint_the_same_confusion_as_label_maps():
-    rng = np.random.default_rng(0)
-    foregrounds = rng.random((6, 8, 8)) < 0.4
-    labels = rng.choice(np.array([0, 1, 2, 255], dtype=np.uint8), (6, 11, 9))
-    rows = rng.integers(0, 5, 6)
-    painted = Confusion(5, 3)
-    for foreground, label_map, row in zip(foregrounds, labels, rows, strict=True):
-        y, x = (np.arange(11) * 2 + 1) * 8 // 22, (np.arange(9) * 2 + 1) * 8 // 18
-        painted.add(np.where(foreground[np.ix_(y, x)], row, 0), label_map)
-    counts = np.stack([count_image(f, m)[:, :3] for f, m in zip(foregrounds, labels, strict=True)])
-    assert np.array_equal(region_confusion(painted_rows(rows), counts, 5), painted.counts)
+def test_every_protocol_takes_its_own_size_and_rule():
+    square = np.diag([5, 6, 7])
+    protocols = {
+        "first": MatchingProtocol(size=0, one_to_one="iou", many_to_one="iou"),
+        "second": MatchingProtocol(size=9, one_to_one="pixels", many_to_one="iou"),
+        "third": MatchingProtocol(size=0, one_to_one="pixels", many_to_one="iou"),
+    }
+    found = {f.protocol: f for f in match_all({Run("start", 3, 0): {0: GOLDEN, 9: square}}, protocols)}
+    assert {name: f.mapping.tolist() for name, f in found.items()} == {
+        "first": [2, 0, 1], "second": [0, 1, 2], "third": [0, 1, 2],
+    }  # fmt: skip
+    assert np.array_equal(found["second"].confusion, square)
 
 
-def test_mean_and_spread_are_in_percent_and_one_seed_has_no_spread():
-    perfect, half = np.array([[4, 0], [0, 4]]), np.array([[4, 0], [4, 0]])
-    mapping = np.arange(2)
-    matches = [Match("start", 2, seed, mapping, confusion) for seed, confusion in enumerate((perfect, half))]
+def test_the_sample_scores_the_three_protocols_as_published():
+    published = {name: (p.size, p.one_to_one, p.many_to_one) for name, p in SAMPLE.match_clusters}
+    assert published == {
+        "a": (0, "iou", "iou"),
+        "a_prime": (512, "pixels", "pixels"),
+        "b": (100, "iou", "pixels"),
+    }
+
+
+def test_scores_are_in_percent_and_agreement_is_that_of_the_clusters_before_they_have_names():
+    # Two clusters share class 1: the label map is perfect, the partition is not.
+    found = Match(Run("start", 3, 0), "a", np.array([0, 1, 1]), np.array([[4, 0], [0, 2], [0, 2]]))
+    given_scores = scores(found)
+    assert (given_scores["miou"], given_scores["accuracy"]) == (100, 100)
+    # Pairs: together 6 + 1 + 1, by class 6 + 6, of 28; by chance 8 * 12 / 28.
+    assert given_scores["ari"] == pytest.approx(100 * (8 - 96 / 28) / (10 - 96 / 28))
+    # Entropies log 2 of the classes and 1.5 log 2 of the clusters, all of the first shared.
+    assert given_scores["nmi"] == pytest.approx(100 / 1.25)
+
+
+def test_a_summary_has_the_mean_and_sample_deviation_over_seeds_by_table_clusters_and_protocol():
+    perfect, half, mapping = np.array([[4, 0], [0, 4]]), np.array([[4, 0], [4, 0]]), np.arange(2)
+    matches = [
+        Match(Run("start", 2, seed), protocol, mapping, confusion)
+        for seed, confusion in enumerate((perfect, half))
+        for protocol in ("a", "b")
+    ]
+    summary = summarize([*matches, Match(Run("start_pixels", 2, 0), "a", mapping, perfect)])
+    assert summary["start"]["2"]["seeds"] == 2
     # The second has IoU 4/8 and 0: mIoU 25 and accuracy 50. The sample s.d. of two numbers is |a - b| / sqrt(2).
-    assert mean_and_spread(matches) == pytest.approx(
-        {"seeds": 2, "miou_mean": 62.5, "miou_std": 75 / 2**0.5, "accuracy_mean": 75, "accuracy_std": 50 / 2**0.5}
-    )
-    assert mean_and_spread(matches[:1])["miou_std"] == 0
-
-
-@pytest.fixture
-def scenes(tmp_path: Path) -> tuple[EmbeddingStore, Path]:
-    """Three 4x4 images whose left half is predicted salient, except the last; the true object fills it: 1, 2, 1."""
-    saliency = np.zeros((3, 4, 4), dtype=np.uint8)
-    saliency[:2, :, :2] = 200
-    labels = np.zeros((3, 8, 8), dtype=np.uint8)
-    labels[:, :, :4] = np.array([1, 2, 1])[:, None, None]
-    ids, tables = ["a", "b", "c"], {"start": np.eye(3, dtype=np.float32)}
-    write_embeddings(tmp_path / "embeddings.h5", ids, saliency, tables, 4, {"threshold": 0.5})
-    entries = [(image_id, encode_png(label_map)) for image_id, label_map in zip(ids, labels, strict=True)]
-    write_packed(tmp_path / "labels.h5", entries, "labels", metadata={"classes": ["background", "cat", "dog"]})
-    return EmbeddingStore(tmp_path / "embeddings.h5"), tmp_path / "labels.h5"
-
-
-def test_a_stored_clustering_is_scored_by_hand(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
-    embeddings, labels = scenes
-    counts = count_foregrounds(embeddings, Packed(labels, "labels"), ["a", "b", "c"], "val")
-    assert counts.tolist() == [[[32, 0, 0], [0, 32, 0]], [[32, 0, 0], [0, 0, 32]], [[32, 32, 0], [0, 0, 0]]]
-    run = Clustering(np.array([1, 0, -1], dtype=np.int32), np.zeros((2, 1), dtype=np.float32), 0.0)
-    projection = Projection(np.zeros(3, dtype=np.float32), np.zeros((3, 1), dtype=np.float32))
-    named = {"start": NamedClusterings(projection, {3: {5: run}})}
-    write_clusters(tmp_path / "clusters.h5", ["a", "b", "c"], named, {"split": "val"})
-    (found,) = match_all(ClusterStore(tmp_path / "clusters.h5"), {0: counts}, "iou")
-    assert found[:3] == ("start", 3, 5)
-    assert found.mapping.tolist() == [0, 2, 1]
-    # Background 96 / 128, cat 32 / 64 since the third image is missed, dog 32 / 32.
-    assert mean_iou(found.confusion) == pytest.approx((0.75 + 0.5 + 1) / 3)
-
-
-def test_cells_are_scored_where_they_lie(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
-    counts = count_cells(Packed(scenes[1], "labels"), ["a", "b", "c"], "val", 2)
-    assert counts[1].tolist() == [[0, 0, 16], [16, 0, 0], [0, 0, 16], [16, 0, 0]]
-    # Clusters 2 and 1 fill the left halves, 0 the right ones; in the last image the lower left cell is missed.
-    assignments = np.array([2, 0, 2, 0, 1, 0, 1, 0, 2, 0, 0, 0], dtype=np.int32)
-    run = Clustering(assignments, np.zeros((3, 1), dtype=np.float32), 0.0)
-    projection = Projection(np.zeros(3, dtype=np.float32), np.zeros((3, 1), dtype=np.float32))
-    named = {"start_pixels": NamedClusterings(projection, {3: {5: run}}, 2)}
-    write_clusters(tmp_path / "clusters.h5", ["a", "b", "c"], named, {"split": "val"})
-    (found,) = match_all(ClusterStore(tmp_path / "clusters.h5"), {2: counts}, "iou")
-    assert found.mapping.tolist() == [0, 2, 1]
-    assert found.confusion.tolist() == [[96, 16, 0], [0, 48, 0], [0, 0, 32]]
-
-
-def test_an_unlabelled_image_is_refused_by_name(scenes: tuple[EmbeddingStore, Path], tmp_path: Path):
-    write_packed(tmp_path / "none.h5", [], "labels", metadata={"classes": []})
-    with pytest.raises(InputError, match="holds no label map, so split val cannot be scored"):
-        count_foregrounds(scenes[0], Packed(tmp_path / "none.h5", "labels"), ["a"], "val")
-    write_packed(tmp_path / "odd.h5", [("a", encode_png(np.full((2, 2), 9, np.uint8)))], "labels",
-                 metadata={"classes": ["background"]})  # fmt: skip
-    with pytest.raises(InputError, match="label map of a holds class 9 but only 1 classes"):
-        count_foregrounds(scenes[0], Packed(tmp_path / "odd.h5", "labels"), ["a"], "val")
+    root = 2**0.5
+    expected = {"miou_mean": 62.5, "miou_std": 75 / root, "accuracy_mean": 75, "accuracy_std": 50 / root,
+                "nmi_mean": 50, "nmi_std": 100 / root, "ari_mean": 50, "ari_std": 100 / root}  # fmt: skip
+    assert summary["start"]["2"]["b"] == pytest.approx(expected)
+    assert summary["start"]["2"]["a"] == summary["start"]["2"]["b"]
+    assert summary["start_pixels"]["2"]["seeds"] == 1
+    assert summary["start_pixels"]["2"]["a"] == pytest.approx(
+        {"miou_mean": 100, "miou_std": 0, "accuracy_mean": 100, "accuracy_std": 0,
+         "nmi_mean": 100, "nmi_std": 0, "ari_mean": 100, "ari_std": 0}
+    )  # fmt: skip

@@ -9,7 +9,10 @@ from pipeline.cluster_store import Clustering, NamedClusterings, Projection, wri
 from pipeline.embedding_store import write_embeddings
 from pipeline.images.codecs import encode_png
 from pipeline.packed import write_packed
+from pipeline.segmentation.clustering_confusions import Run, read_confusions
+from pipeline.segmentation.matching import match_all, summarize
 from stages.match_clusters import main
+from tests.profiles import SAMPLE
 
 
 @pytest.fixture
@@ -35,13 +38,29 @@ def test_results_are_in_percent_with_classes_by_name(inputs: tuple[Path, Path, P
     out = tmp_path / "results"
     main(*inputs, out)
     scores = json.loads((out / "summary.json").read_text())["maskcontrast"]["3"]
-    # Seed 0 is perfect; seed 1 has background 1, one object class 8 / 16 and the other 0.
-    assert scores["miou_mean"] == pytest.approx((100 + 50) / 2)
-    assert scores["miou_std"] == pytest.approx(50 / 2**0.5)
+    assert scores.keys() == {"seeds", "a", "a_prime", "b"}
+    for protocol in ("a", "a_prime", "b"):
+        # Seed 0 is perfect; seed 1 has background 1, one object class 8 / 16 and the other 0.
+        assert scores[protocol]["miou_mean"] == pytest.approx((100 + 50) / 2)
+        assert scores[protocol]["miou_std"] == pytest.approx(50 / 2**0.5)
     mapping = pd.read_csv(out / "mapping.csv")
-    assert mapping[mapping.seed == 0]["class"].tolist() == ["background", "dog", "cat"]
-    assert sorted(pd.read_csv(out / "iou_per_class.csv").iou) == [0, 50, 100, 100, 100, 100]
+    for _, found in mapping[mapping.seed == 0].groupby("protocol"):
+        assert found["class"].tolist() == ["background", "dog", "cat"]
+    iou = pd.read_csv(out / "iou_per_class.csv")
+    assert sorted(iou[iou.protocol == "b"].iou) == [0, 50, 100, 100, 100, 100]
     confusion = pd.read_csv(out / "confusion.csv")
     assert confusion[confusion.pixels > 0].values.tolist() == [
         ["background", "background", 16], ["cat", "cat", 8], ["dog", "dog", 8],
     ]  # fmt: skip
+
+
+def test_every_number_follows_from_the_kept_confusion_matrices(inputs: tuple[Path, Path, Path], tmp_path: Path):
+    out = tmp_path / "results"
+    main(*inputs, out)
+    kept = read_confusions(out / "confusions.h5")
+    assert {run.seed: sorted(by_size) for run, by_size in kept.items()} == {0: [0, 100, 512], 1: [0, 100, 512]}
+    assert {size: confusion.sum() for size, confusion in kept[Run("maskcontrast", 3, 0)].items()} == {
+        0: 2 * 4 * 4, 100: 2 * 100 * 100, 512: 2 * 512 * 512,
+    }  # fmt: skip
+    derived = summarize(list(match_all(kept, dict(SAMPLE.match_clusters))))
+    assert derived == json.loads((out / "summary.json").read_text())
