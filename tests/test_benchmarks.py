@@ -28,6 +28,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("rbd", {"WIDTH": 80, "HEIGHT": 60, "ROUNDS": 1}),
         ("priors", {"WIDTH": 40, "HEIGHT": 30, "ROUNDS": 1, "IMAGES": 2}),
         ("matching", {"IMAGES": 2, "CLASSES": 6}),
+        ("matching_memory", {"MANY": 8, "FEW": 4, "SEEDS": 1, "GRID": 2, "OVER_CLUSTERS": 30, "matching.IMAGES": 2}),
         ("mask_store", {"MASKS": 20, "ROUNDS": 1}),
         ("loss", {"BATCH": 2, "SIZE": 64}),
         ("loss_memory", {"BATCH": 16, "SIZE": 128, "LONG_QUEUE": 256}),

@@ -40,7 +40,8 @@ def known_columns(counts: Int64[np.ndarray, "*rows 256"], classes: int, where: s
             f"{where} holds class {classes + unknown[0]} but only {classes} classes are named; "
             "name every class in pack_images"
         )
-    return counts[..., :classes]
+    # A view would keep all 256 columns in memory for as long as the counts of an image wait to be summed.
+    return counts[..., :classes].copy()
 
 
 class Confusion:

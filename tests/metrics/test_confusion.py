@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.metrics.confusion import Confusion, class_iou, iou_matrix, mean_iou, pixel_accuracy
+from pipeline.metrics.confusion import Confusion, class_iou, iou_matrix, known_columns, mean_iou, pixel_accuracy
 
 
 def test_counts_of_a_small_map_are_those_worked_out_by_hand():
@@ -37,6 +37,12 @@ def test_a_label_without_a_name_is_refused():
 def test_a_prediction_of_another_size_is_refused_even_where_it_could_be_repeated(shape: tuple[int, int]):
     with pytest.raises(InputError, match=r"size \(2, 3\) cannot be scored with labels of size .*; resize"):
         Confusion(3, 3).add(np.zeros((2, 3), dtype=np.uint8), np.zeros(shape, dtype=np.uint8))
+
+
+def test_counts_of_the_known_classes_do_not_keep_all_columns_in_memory():
+    counts = known_columns(np.zeros((2, 256), dtype=np.int64), 3, "a label map")
+    assert counts.shape == (2, 3)
+    assert counts.base is None
 
 
 def test_iou_by_hand():
