@@ -14,9 +14,11 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import InputError
 from pipeline.sections.contrast import (
+    Cells as Cells,
     Embed as Embed,
     Encoder as Encoder,
     Jitter as Jitter,
+    Pooling as Pooling,
     Pretrain as Pretrain,
     Views as Views,
 )

@@ -1,4 +1,4 @@
-"""Cluster the mask embeddings of one split, and the starting weights' pixels, for all seeds and K; no label is read."""
+"""Cluster one split by mask embeddings, and by pixels where cells are kept, for all seeds and K; no label is read."""
 
 from pathlib import Path
 
@@ -11,13 +11,15 @@ from pipeline.segmentation.kmeans import cluster_cells, cluster_embeddings
 
 
 def main(images: Path, embeddings: Path, out: Path) -> None:
-    """Cluster every embedding table with K-means, and as `start_pixels` the cells of the starting weights' features."""
+    """Cluster every embedding table with K-means, and as `<network>_pixels` the cells that are kept of a network."""
     options = load().cluster
     packed, store = Packed(images, "images"), EmbeddingStore(embeddings)
     store.require_ids(packed)
     members = packed.split(options.split)
     clusterings = {name: cluster_embeddings(name, store.embeddings(name)[members], options) for name in store.names}
-    clusterings["start_pixels"] = cluster_cells("start_pixels", store.cells("start"), options)
+    for name in store.cell_names:
+        pixels = f"{name}_pixels"
+        clusterings[pixels] = cluster_cells(pixels, store.cells(name, members), options)
     write_clusters(out, [packed.ids[i] for i in members], clusterings, {"split": options.split})
     log.info(
         "clustered %d images of %s: %s, K %s, %d seeds",

@@ -24,7 +24,7 @@ ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"
 # Tables and summaries go straight into their folders, here and by `to_csv`: a folder of results is an output as a
 # whole, which DVC deletes before a run and records only after one that did not fail.
 RESULTS_WRITERS = {"pipeline/history.py"}
-SHARED_PARAMS = ("base.", "sweep", "refine_pseudolabels.threshold", "pretrain.encoder", "cluster.split")
+SHARED_PARAMS = ("base.", "sweep", "refine_pseudolabels.threshold", "pretrain.encoder")
 
 
 def reading_order(graph: Graph) -> list[str]:

@@ -121,6 +121,13 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
     assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
     assert loaded.sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
+    pool = loaded.embed.pool
+    assert (pool.weight, pool.threshold_on, pool.threshold, pool.normalize_pixels) == (
+        "uniform",
+        "probability",
+        0.5,
+        True,
+    )
 
 
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:
@@ -129,13 +136,13 @@ def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params:
     views = [f"views.{key}" for key in ("augmentation", "min_foreground", "max_foreground", "max_tries", "transforms")]
     pretrain = [*views, "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
     assert sorted(changed) == sorted(
-        [f"pretrain.{key}" for key in pretrain]
-        + ["embed.threshold", "embed.weight", "embed.normalize_pixels", "probe_linear.decay_epochs"]
+        [f"pretrain.{key}" for key in pretrain] + ["embed.pooling", "probe_linear.decay_epochs"]
     )
     loaded = params.load(own_params)
     assert (loaded.pretrain.batch, loaded.pretrain.queue, loaded.pretrain.epochs) == (128, 256, 40)
-    # A logit of 0.5.
-    assert loaded.embed.threshold == pytest.approx(1 / (1 + math.exp(-0.5)), abs=1e-4)
+    pool = loaded.embed.pool
+    assert (pool.weight, pool.threshold_on, pool.threshold, pool.normalize_pixels) == ("logit", "logit", 0.5, False)
+    assert pool.probability == pytest.approx(1 / (1 + math.exp(-0.5)))
 
 
 def test_every_parameter_that_the_options_name_exists(own_params: Path) -> None:

@@ -1,74 +1,102 @@
 """One vector for the salient object of every image: the mask embedding, and the same pooling of starting features."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from pipeline.contrast.cells import cell_features, cell_shapes, chosen_images, require_budget
 from pipeline.contrast.encoder import Encoder
 from pipeline.contrast.prototypes import pool_pixels
-from pipeline.embedding_store import cutoff, write_embeddings
-from pipeline.images.datasets import ImageSet, square_batches
+from pipeline.embedding_store import cutoff, join_embeddings, write_embeddings
+from pipeline.images.datasets import ImageSet
+from pipeline.launch import rank
 from pipeline.networks.backbone import Backbone
 from pipeline.networks.upsampling import upsample
 from pipeline.params import Embed
-from pipeline.progress import track
+from pipeline.parts import compute_parts
+from pipeline.scratch import Scratch
+
+
+class EmbeddedBatch(NamedTuple):
+    """What the networks say of a batch; `maps` are the features that `embeddings` were pooled from."""
+
+    saliency: UInt8[Tensor, "b s s"]
+    embeddings: dict[str, Float[Tensor, "b _"]]
+    maps: dict[str, Float[Tensor, "b _ _ _"]]
 
 
 def embed_set(
-    images: ImageSet, encoder: Encoder, start: Backbone, settings: Embed, split: str, device: torch.device, out: Path
-) -> int:
-    """Write predicted saliency and both embedding tables of all images, and the cells of `split`, to `out`.
+    images: ImageSet,
+    encoder: Encoder,
+    start: Backbone,
+    settings: Embed,
+    device: torch.device,
+    out: Path,
+    scratch: Scratch,
+) -> None:
+    """Write predicted saliency, both embedding tables and the cells that are asked for to `out`.
 
-    Returns how many images have no object.
+    Processes share the batches; the first writes `out`. Raises InputError before any work when the cells would take
+    more than their budget, or when a split of theirs is unknown.
     """
+    with_cells = chosen_images(images, settings.cells.splits)
+    require_budget(len(with_cells), cell_shapes(encoder, start, _widths(encoder, start, settings), settings), settings)
     encoder, start = encoder.to(device).eval(), start.to(device).eval()
-    width = {"embedding": encoder.settings.embedding_dim, "decoder": encoder.settings.decoder_channels}
-    widths = {"maskcontrast": width[settings.features], "start": start.channels[-1]}
-    tables = {name: np.zeros((len(images), width), dtype=np.float32) for name, width in widths.items()}
-    row_of = {int(i): row for row, i in enumerate(images.split(split))}
-    cells = np.zeros((len(row_of), settings.cells, settings.cells, widths["start"]), dtype=np.float16)
+    members = set(with_cells.tolist())
 
-    def saliency() -> Iterator[UInt8[np.ndarray, "s s"]]:
-        batches = square_batches(images, range(len(images)), settings.size, settings.batch)
-        for chosen, batch in track(batches, "embed", total=-(-len(images) // settings.batch), unit="batch"):
-            probabilities, embeddings, features = embed_batch(batch.to(device), encoder, start, settings)
-            for name, vectors in embeddings.items():
-                tables[name][chosen] = vectors.cpu().numpy()
-            for i, found in zip(chosen, features.cpu().numpy(), strict=True):
-                if i in row_of:
-                    cells[row_of[i]] = found
-            yield from probabilities.cpu().numpy()
+    def write(part: Path, chosen: range) -> None:
+        pixels = torch.stack([images.squared(i, settings.size) for i in chosen]).to(device)
+        found = embed_batch(pixels, encoder, start, settings)
+        rows = [row for row, i in enumerate(chosen) if i in members]
+        write_embeddings(
+            part,
+            [images.ids[i] for i in chosen],
+            found.saliency.cpu().numpy(),
+            {name: table.cpu().numpy() for name, table in found.embeddings.items()},
+            settings.size,
+            {},
+            {name: cell_features(found.maps[name][rows], settings.cells.grid) for name in settings.cells.networks},
+            rows,
+        )
 
-    # The tables are complete when the writer has consumed all saliency maps; it writes them after those.
-    metadata = {"split": split, **settings.model_dump()}
-    write_embeddings(out, images.ids, saliency(), tables, settings.size, metadata, {"start": cells})
-    return int((~tables["maskcontrast"].any(axis=1)).sum())
+    parts = compute_parts(out.name, len(images), settings.batch, write, scratch)
+    if rank() == 0:
+        join_embeddings(out, parts, _provenance(settings))
 
 
 @torch.inference_mode()
-def embed_batch(
-    images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backbone, settings: Embed
-) -> tuple[UInt8[Tensor, "b s s"], dict[str, Float[Tensor, "b _"]], Float[Tensor, "b g g d"]]:
-    """Saliency (probability times 255) of images in [0, 1], their embeddings, and the starting features in cells.
+def embed_batch(images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backbone, settings: Embed) -> EmbeddedBatch:
+    """Saliency (probability times 255) of images in [0, 1], their embeddings, and the features below these.
 
     Embeddings have unit norm, or are zero without an object. `maskcontrast` pools the pixel embeddings, or the
     decoder's features which they are made from, and `start` the last features of the starting backbone, over the same
     pixels with the same weights. The paper takes the mean of unit embeddings (`uniform`, `normalize_pixels`); its code
-    weighs raw ones by the saliency logit.
+    weighs raw ones by the saliency logit. Salient is a pixel whose stored value exceeds `cutoff` of the threshold's
+    probability, of which 1/255 is one step: a probability that exceeds the threshold by less than that may not count.
     """
+    pooling = settings.pool
     decoded = encoder.deeplab(images)
     embeddings, logits = encoder.heads(decoded)
     logits = upsample(logits, (images.shape[2], images.shape[3]))[:, 0]
     saliency = (255 * logits.sigmoid()).round().to(torch.uint8)
-    weights = {"uniform": torch.ones_like(logits), "probability": logits.sigmoid(), "logit": logits}[settings.weight]
+    weights = {"uniform": torch.ones_like(logits), "probability": logits.sigmoid(), "logit": logits}[pooling.weight]
     # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
-    weights = weights * (saliency > cutoff(settings.threshold))
+    weights = weights * (saliency > cutoff(pooling.probability))
     maps = {"maskcontrast": decoded if settings.features == "decoder" else embeddings, "start": start(images)[-1]}
-    pooled = {name: pool_pixels(features, weights, settings.normalize_pixels) for name, features in maps.items()}
-    cells = F.adaptive_avg_pool2d(maps["start"], settings.cells)
-    return saliency, pooled, cells.permute(0, 2, 3, 1)
+    pooled = {name: pool_pixels(features, weights, pooling.normalize_pixels) for name, features in maps.items()}
+    return EmbeddedBatch(saliency, pooled, maps)
+
+
+def _widths(encoder: Encoder, start: Backbone, settings: Embed) -> dict[str, int]:
+    of_encoder = {"embedding": encoder.settings.embedding_dim, "decoder": encoder.settings.decoder_channels}
+    return {"maskcontrast": of_encoder[settings.features], "start": start.channels[-1]}
+
+
+def _provenance(settings: Embed) -> dict[str, object]:
+    """The metadata; of the presets the one that counted."""
+    used = {"preset": settings.pooling, **settings.pool.model_dump()}
+    common = settings.model_dump(include={"size", "features", "cells"})
+    return {**common, "pooling": used, "threshold": settings.pool.probability}

@@ -1,5 +1,6 @@
 """Sections of params.yaml about MaskContrast itself: views, encoder, pretraining, embedding."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -118,16 +119,56 @@ class Pretrain(Section):
         return self
 
 
+class Pooling(Section):
+    """Which pixels are salient, and how much each counts in the mask embedding.
+
+    `threshold` is what a salient pixel's saliency exceeds: a probability or, by `threshold_on`, a logit.
+    """
+
+    weight: Literal["uniform", "probability", "logit"]
+    threshold_on: Literal["probability", "logit"]
+    threshold: Annotated[float, Field(ge=-10, le=10)]
+    normalize_pixels: bool
+
+    @model_validator(mode="after")
+    def _probability_in_range(self) -> "Pooling":
+        if self.threshold_on == "probability" and not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold {self.threshold} is no probability; give one, or set threshold_on to logit")
+        return self
+
+    @property
+    def probability(self) -> float:
+        """The threshold as a probability: a logit of 0.5 is one of 0.622."""
+        return self.threshold if self.threshold_on == "probability" else 1 / (1 + math.exp(-self.threshold))
+
+
+class Cells(Section):
+    """Dense features to keep: of these `networks`, for the images of these `splits`, averaged in `grid` x `grid` cells.
+
+    A `grid` of 0 keeps the network's own feature map. `budget_mib` is the most that they may take, in MiB.
+    """
+
+    networks: list[Literal["start", "maskcontrast"]]
+    splits: list[str]
+    grid: CountOrZero
+    budget_mib: Count
+
+
 class Embed(Section):
     """Pooling over the predicted salient pixels of the pixel embeddings, or of the decoder's `features` below them.
 
-    The baseline that clusters pixels gets `cells` x `cells` features of an image.
+    `pooling` names which of the presets counts: that of the `paper`, or that of the authors' code, `official_code`.
     """
 
     size: Annotated[int, Field(ge=32)]
     batch: Count
-    threshold: Fraction
     features: Literal["embedding", "decoder"]
-    weight: Literal["uniform", "probability", "logit"]
-    normalize_pixels: bool
-    cells: Annotated[int, Field(ge=2)]
+    pooling: Literal["paper", "official_code"]
+    paper: Pooling
+    official_code: Pooling
+    cells: Cells
+
+    @property
+    def pool(self) -> Pooling:
+        """The preset that `pooling` names."""
+        return self.paper if self.pooling == "paper" else self.official_code

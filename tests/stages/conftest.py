@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline import params, profile
+from pipeline.contrast.encoder import build_encoder
 from pipeline.mask_store import write_masks
 from pipeline.masks.basnet import BasNet
 from pipeline.masks.basnet_file import save_basnet
@@ -20,6 +21,7 @@ refine_pseudolabels: {epochs: 3, learning_rates: [0.003, 0.006]}
 fuse_pseudolabels: {epochs: 3}
 train_basnet: {epochs: 3}
 predict_saliency: {batch: 2}
+embed: {batch: 11, cells: {splits: [val, train], grid: 0, budget_mib: 2}}
 pretrain: {split: all, batch: 4, epochs: 3, encoder: {dropout: 0.1}}
 """
 
@@ -42,4 +44,6 @@ def folder(tmp_path: Path, disc_images: Path, disc_maps: Path) -> Path:
     save_backbone(folder / "start.pt", starting_backbone("test_byobnet", "random", "", 0))
     settings = params.load(folder / "params.yaml").train_basnet.model_copy(update={"width": 4})
     save_basnet(folder / "basnet.pt", BasNet(4), settings)
+    encoder = params.load(folder / "params.yaml").pretrain.encoder
+    build_encoder(folder / "start.pt", encoder).save(folder / "encoder.pt")
     return folder

@@ -14,9 +14,12 @@ def test_the_split_is_clustered_for_every_table_k_and_seed(
 ):
     ids, rng = [f"img_{i:02d}" for i in range(12)], np.random.default_rng(0)
     tables = {name: rng.normal(size=(12, d)).astype(np.float32) for name, d in (("start", 6), ("maskcontrast", 4))}
-    cells = {"start": rng.normal(size=(8, 2, 2, 6)).astype(np.float16)}
-    metadata = {"threshold": 0.5, "split": "train"}
-    write_embeddings(tmp_path / "e.h5", ids, np.zeros((12, 4, 4), np.uint8), tables, 4, metadata, cells)
+    cells = {
+        name: rng.normal(size=(10, g, g, d)).astype(np.float16)
+        for name, g, d in (("start", 2, 6), ("maskcontrast", 3, 4))
+    }
+    saliency = np.zeros((12, 4, 4), np.uint8)
+    write_embeddings(tmp_path / "e.h5", ids, saliency, tables, 4, {"threshold": 0.5}, cells, range(10))
     options = load().cluster.model_copy(update={"split": "train", "clusters": [3, 5], "seeds": [0, 1]})
     params = load().model_copy(update={"cluster": options})
     monkeypatch.setattr(cluster, "load", lambda: params)
@@ -24,6 +27,8 @@ def test_the_split_is_clustered_for_every_table_k_and_seed(
         cluster.main(disc_images, tmp_path / "e.h5", tmp_path / out)
     store = ClusterStore(tmp_path / "first.h5")
     assert (store.ids, store.metadata) == (ids[:8], {"split": "train"})
-    assert {name: store.grid(name) for name in store.names} == {"maskcontrast": 0, "start": 0, "start_pixels": 2}
+    grids = {"maskcontrast": 0, "maskcontrast_pixels": 3, "start": 0, "start_pixels": 2}
+    assert {name: store.grid(name) for name in store.names} == grids
+    assert store.runs("maskcontrast_pixels", 5)[1].assignments.shape == (8 * 9,)
     assert {k: list(store.runs("start", k)) for k in store.clusters("start")} == {3: [0, 1], 5: [0, 1]}
     assert (tmp_path / "first.h5").read_bytes() == (tmp_path / "second.h5").read_bytes()

@@ -11,20 +11,36 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.tiny_runs import ENVIRONMENT, PREDICT, PRETRAIN, ROOT, Rank, command, free_port, saves, start, written
+from tests.stages.tiny_runs import (
+    EMBED,
+    ENVIRONMENT,
+    PREDICT,
+    PRETRAIN,
+    ROOT,
+    Rank,
+    Run,
+    command,
+    free_port,
+    saves,
+    start,
+    written,
+)
 
 pytestmark = pytest.mark.slow
 
 ADDRESSES = ("10.213.77.1", "10.213.77.2")
 
 
-def test_two_processes_predict_the_same_bytes_as_one(folder: Path, tmp_path: Path) -> None:
+# Of the 12 images that are embedded, a batch of 11 leaves one for the second process.
+@pytest.mark.parametrize("run", [PREDICT, EMBED], ids=lambda run: run.stage)
+def test_two_processes_write_the_same_bytes_as_one(run: Run, folder: Path, tmp_path: Path) -> None:
     alone = shutil.copytree(folder, tmp_path / "alone")
     for place, count in ((alone, "1"), (folder, "2")):
-        stage = command(PREDICT, place, count)
+        stage = command(run, place, count)
         said = stage.communicate()[1]
         assert stage.returncode == 0, said
     assert written(folder) == written(alone)
+    assert written(folder)
 
 
 def test_bad_input_of_one_of_two_processes_is_one_sentence(folder: Path) -> None:

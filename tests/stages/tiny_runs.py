@@ -43,6 +43,7 @@ RUNS = [
     Run("train_basnet", ("images.h5", "maps/rbd.h5", "start.pt", "out/basnet.pt", "out/results")),
 ]
 PRETRAIN = Run("pretrain", ("images.h5", "masks.h5", "start.pt", "out/maskcontrast.pt", "out/results"))
+EMBED = Run("embed", ("images.h5", "start.pt", "encoder.pt", "out/target.h5"))
 PREDICT = Run("predict_saliency", ("basnet.pt", "images.h5", "unseen.h5", "out/target.h5", "out/benchmark.h5"))
 
 
