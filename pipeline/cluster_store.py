@@ -9,7 +9,8 @@
 K counts the background, so assignments of mask embeddings run from 0 to K - 2; -1 marks an image in which nothing is
 salient. For cells the background is a cluster like any other: there are K centroids, and `assignments` holds g * g
 numbers from 0 to K - 1 for every image, cells in reading order.
-A new embedding e belongs to the centroid nearest to `(e - mean) @ matrix`.
+A new embedding e belongs to the centroid nearest to `(e - mean) @ matrix`. This holds for K-means by cosine too: of
+centroids of unit length the nearest is the same whatever the length of the point, and the points clustered had 1.
 """
 
 from collections.abc import Mapping, Sequence

@@ -128,6 +128,7 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
         0.5,
         True,
     )
+    assert loaded.cluster.clusters == [21, 50, 100, 200, 500]
 
 
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:

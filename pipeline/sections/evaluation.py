@@ -2,13 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.sections.section import Count, CountOrZero, NonNegative, Positive, Section, Seed
 
 
 class Cluster(Section):
-    """K-means on mask embeddings; `clusters` counts the background, as K does in the paper."""
+    """K-means; for mask embeddings `clusters` counts the background, as K does in the paper.
+
+    Points are the first `components` principal components of mask embeddings, `pixel_components` of the features of
+    cells. With `whiten` these get unit variance. `spherical` is K-means by cosine: nothing is centred, points and
+    centroids have unit length.
+    """
 
     split: str
     clusters: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
@@ -16,7 +21,15 @@ class Cluster(Section):
     iterations: Count
     restarts: Count
     components: Count
+    pixel_components: Count
     whiten: bool
+    spherical: bool
+
+    @model_validator(mode="after")
+    def _one_metric(self) -> "Cluster":
+        if self.whiten and self.spherical:
+            raise ValueError("whiten and spherical are both true; whitened points are for Euclidean K-means, set one")
+        return self
 
 
 class MatchingProtocol(Section):

@@ -2,102 +2,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.cluster.vq import kmeans2
 
 from pipeline.cluster_store import ClusterStore, write_clusters
 from pipeline.errors import InputError
 from pipeline.params import Cluster
-from pipeline.segmentation.kmeans import (
-    assign,
-    cluster_cells,
-    cluster_embeddings,
-    fit_projection,
-    initial_centroids,
-    kmeans,
-)
+from pipeline.segmentation.kmeans import cluster_cells, cluster_embeddings
+from pipeline.segmentation.lloyd import assign
+from tests.profiles import changed
+from tests.segmentation.blobs import blobs
 
 OPTIONS = Cluster(
-    split="val", clusters=[3, 6], seeds=[0, 7], iterations=10, restarts=2, components=4, whiten=True
+    split="val", clusters=[3, 6], seeds=[0, 7], iterations=10, restarts=2, components=4, pixel_components=3,
+    whiten=True, spherical=False,
 )  # fmt: skip
-
-
-def blobs(n: int, k: int, d: int, spread: float = 0.05) -> np.ndarray:
-    """Points around k random centres, in turn."""
-    rng = np.random.default_rng(3)
-    return (rng.normal(size=(k, d))[np.arange(n) % k] + spread * rng.normal(size=(n, d))).astype(np.float32)
-
-
-def test_separated_blobs_are_found():
-    found = kmeans(blobs(60, 4, 8), 4, 20, 3, np.random.default_rng(0)).assignments
-    assert len(set(found[:4])) == 4
-    assert np.array_equal(found, np.tile(found[:4], 15))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_inertia_is_no_worse_than_that_of_a_single_naive_run(seed: int):
-    points = blobs(200, 40, 6, spread=0.4)
-    ours = kmeans(points, 20, 30, 3, np.random.default_rng(seed))
-    centroids, nearest = kmeans2(points, 20, iter=30, minit="++", rng=np.random.default_rng(seed))
-    assert ours.inertia <= ((points - centroids[nearest]) ** 2).sum() * (1 + 1e-5)
-
-
-def test_inertia_is_the_sum_of_squared_distances_to_the_own_centroid():
-    points = blobs(50, 5, 4, spread=0.5)
-    run = kmeans(points, 5, 10, 1, np.random.default_rng(0))
-    assert run.inertia == pytest.approx(((points - run.centroids[run.assignments]) ** 2).sum(), rel=1e-4)
-
-
-def test_more_restarts_never_raise_the_inertia():
-    points = blobs(120, 30, 5, spread=0.5)
-    inertia = [kmeans(points, 15, 10, restarts, np.random.default_rng(0)).inertia for restarts in (1, 2, 5)]
-    assert inertia == sorted(inertia, reverse=True)
-
-
-def test_as_many_centroids_as_points_leave_no_inertia():
-    run = kmeans(blobs(6, 6, 3), 6, 5, 1, np.random.default_rng(0))
-    assert run.inertia == pytest.approx(0, abs=1e-5)
-    assert sorted(run.assignments) == list(range(6))
-
-
-def test_initial_centroids_are_points_and_reach_every_far_blob():
-    points = blobs(40, 8, 10, spread=0.001)
-    start = initial_centroids(points, 8, np.random.default_rng(0))
-    assert all((points == centroid).all(axis=1).any() for centroid in start)
-    assert sorted(assign(start, points[:8])[0]) == list(range(8))
-
-
-def test_equal_points_do_not_stop_the_initialisation():
-    start = initial_centroids(np.ones((5, 2), dtype=np.float32), 3, np.random.default_rng(0))
-    assert np.array_equal(start, np.ones((3, 2), dtype=np.float32))
-
-
-def test_whitened_points_have_unit_variance_and_no_correlation():
-    embeddings = np.random.default_rng(0).normal(size=(100, 6)).astype(np.float32) @ np.diag([9, 5, 3, 1, 1, 0.5])
-    points = fit_projection(embeddings.astype(np.float32), 4, True).apply(embeddings.astype(np.float32))
-    assert np.cov(points.T) == pytest.approx(np.eye(4), abs=1e-4)
-
-
-def test_without_whitening_a_full_projection_keeps_distances():
-    embeddings = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
-    points = fit_projection(embeddings, 32, False).apply(embeddings)
-    assert points.shape == (30, 5)
-    assert np.linalg.norm(points[0] - points[1]) == pytest.approx(np.linalg.norm(embeddings[0] - embeddings[1]))
-
-
-def test_fewer_samples_than_dimensions_leave_zero_directions_and_no_noise():
-    embeddings = np.random.default_rng(0).normal(size=(4, 10)).astype(np.float32)
-    points = fit_projection(embeddings, 8, True).apply(embeddings)
-    assert points.var(axis=0, ddof=1) == pytest.approx([1, 1, 1, 0, 0, 0, 0, 0], abs=1e-4)
-
-
-def test_equal_embeddings_are_projected_to_zero():
-    embeddings = np.full((3, 4), 0.5, dtype=np.float32)
-    assert not fit_projection(embeddings, 2, True).apply(embeddings).any()
-
-
-def test_the_largest_entry_of_every_direction_is_positive():
-    matrix = fit_projection(np.random.default_rng(2).normal(size=(50, 7)).astype(np.float32), 7, False).matrix
-    assert (np.take_along_axis(matrix, np.abs(matrix).argmax(axis=0)[None], axis=0) > 0).all()
 
 
 def test_images_with_nothing_salient_are_assigned_nowhere_and_change_no_other():
@@ -119,7 +36,7 @@ def test_cells_of_one_kind_form_a_cluster_whatever_image_they_are_in():
     features = np.random.default_rng(0).normal(size=(3, 5))[kinds].reshape(3, 2, 2, 5).astype(np.float16)
     projection, runs, grid = cluster_cells("start_pixels", features, OPTIONS.model_copy(update={"clusters": [3]}))
     assert grid == 2
-    assert runs[3][0].centroids.shape == (3, 4)
+    assert runs[3][0].centroids.shape == (3, 3)
     assert len(set(zip(runs[3][0].assignments, kinds.ravel(), strict=True))) == 3
     assert runs[3][0].inertia == pytest.approx(0, abs=1e-5)
     assert np.isfinite(projection.matrix).all()
@@ -128,6 +45,35 @@ def test_cells_of_one_kind_form_a_cluster_whatever_image_they_are_in():
 def test_too_few_salient_images_are_refused():
     with pytest.raises(InputError, match="asks for 6 clusters, but split val has only 4 images"):
         cluster_embeddings("start", blobs(4, 2, 6), OPTIONS)
+
+
+def test_too_few_cells_are_refused():
+    features = np.random.default_rng(0).normal(size=(1, 2, 2, 5)).astype(np.float16)
+    with pytest.raises(InputError, match="asks for 6 clusters, but split val has only 4 cells of 1 images"):
+        cluster_cells("start_pixels", features, OPTIONS)
+
+
+def test_by_cosine_the_length_of_an_embedding_does_not_matter():
+    options = changed(OPTIONS, whiten=False, spherical=True, components=6)
+    embeddings = blobs(30, 5, 6)
+    longer = embeddings * np.linspace(0.5, 2, 30, dtype=np.float32)[:, None]
+    runs, scaled = (cluster_embeddings("start", table, options).runs[6][0] for table in (embeddings, longer))
+    assert len(set(zip(runs.assignments, scaled.assignments, strict=True))) == 5
+    assert runs.inertia == pytest.approx(scaled.inertia, rel=1e-3)
+
+
+def test_a_new_embedding_finds_its_centroid_of_kmeans_by_cosine_as_the_store_says():
+    options = changed(OPTIONS, whiten=False, spherical=True)
+    embeddings = 3 * blobs(40, 5, 6, spread=0.5)
+    projection, runs, _ = cluster_embeddings("start", embeddings, options)
+    nearest, _ = assign(projection.apply(embeddings), runs[6][7].centroids)
+    assert not projection.mean.any()
+    assert np.array_equal(nearest, runs[6][7].assignments)
+
+
+def test_whitening_and_cosine_exclude_each_other():
+    with pytest.raises(ValueError, match="whiten and spherical are both true"):
+        changed(OPTIONS, spherical=True)
 
 
 def test_a_stored_clustering_assigns_its_own_images_again_and_is_the_same_file_twice(tmp_path: Path):
