@@ -35,6 +35,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("pretrain_step", {"BATCH": 2, "SIZE": 48, "STEPS": 1}),
         ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
         ("crf", {"BATCH": 2, "SIZE": 96, "ROUNDS": 1}),
+        ("kmeans", {"POINTS": 80, "MORE_CLUSTERS": 30, "ROUNDS": 1}),
         ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
         (
             "views_cached",
