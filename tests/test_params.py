@@ -88,6 +88,19 @@ def test_pretraining_needs_something_to_learn(tmp_path: Path) -> None:
         load_changed(tmp_path, "pretrain", contrastive_weight=0.0, saliency_weight=0.0)
 
 
+def test_a_threshold_is_a_probability_unless_it_is_a_logit(tmp_path: Path) -> None:
+    paper = params.load(COMMITTED).embed.paper.model_dump()
+    with pytest.raises(InputError, match=r"embed\.paper .*threshold 1.5 is no probability; .*threshold_on to logit"):
+        load_changed(tmp_path, "embed", paper=paper | {"threshold": 1.5})
+    as_logit = load_changed(tmp_path, "embed", paper=paper | {"threshold": 1.5, "threshold_on": "logit"}).embed
+    assert as_logit.pool.probability == pytest.approx(0.817574, abs=1e-6)
+
+
+def test_whitened_points_are_not_clustered_by_cosine(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cluster .*whiten and spherical are both true"):
+        load_changed(tmp_path, "cluster", whiten=True, spherical=True)
+
+
 def test_sections_are_frozen() -> None:
     section = params.load(COMMITTED).pretrain
     with pytest.raises(ValueError, match="frozen"):

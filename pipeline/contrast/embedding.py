@@ -62,7 +62,7 @@ def embed_set(
             rows,
         )
 
-    parts = compute_parts(out.name, len(images), settings.batch, write, scratch)
+    parts = compute_parts("embed", len(images), settings.batch, write, scratch)
     if rank() == 0:
         join_embeddings(out, parts, _provenance(settings))
 
@@ -98,5 +98,6 @@ def _widths(encoder: Encoder, start: Backbone, settings: Embed) -> dict[str, int
 def _provenance(settings: Embed) -> dict[str, object]:
     """The metadata; of the presets the one that counted."""
     used = {"preset": settings.pooling, **settings.pool.model_dump()}
-    common = settings.model_dump(include={"size", "features", "cells"})
-    return {**common, "pooling": used, "threshold": settings.pool.probability}
+    cells = settings.cells.model_dump(exclude={"budget_mib"})
+    common = settings.model_dump(include={"size", "features"})
+    return {**common, "cells": cells, "pooling": used, "threshold": settings.pool.probability}
