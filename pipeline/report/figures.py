@@ -39,11 +39,26 @@ class MapRow(NamedTuple):
     truth: UInt8[np.ndarray, "h w"]
 
 
+class ShownSegment(NamedTuple):
+    """One picture of the sheet of retrieved segments: an image, its predicted foreground, and that one's class."""
+
+    image_id: str
+    image: UInt8[np.ndarray, "h w 3"]
+    foreground: Bool[np.ndarray, "h w"]
+    label: int
+
+
 def painted(image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """The image dimmed to grey, with every class but background in its colour over it."""
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     coloured = 0.3 * grey + 0.7 * COLOURS[labels]
     return np.where((labels > 0)[..., None], coloured, 0.6 * grey + 60).astype(np.uint8)
+
+
+def dimmed(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The image in its colours on the foreground, and in pale grey around it."""
+    grey = 0.4 * image.mean(axis=2, keepdims=True) + 130
+    return np.where(foreground[..., None], image, grey).astype(np.uint8)
 
 
 def save_overlays(rows: Sequence[Overlay], classes: Sequence[str], path: Path) -> None:
@@ -84,6 +99,31 @@ def save_maps(rows: Sequence[MapRow], path: Path) -> None:
         line[0].set_title(row.image_id, fontsize=5, loc="left", pad=2)
     for axis, title in zip(axes[0][1:], titles[1:], strict=True):
         axis.set_title(title.replace("_", "\n", 1), fontsize=7)
+    _save(figure, path)
+
+
+def save_neighbours(rows: Sequence[Sequence[ShownSegment]], classes: Sequence[str], path: Path) -> None:
+    """One row a query: its segment, then the segments nearest to it, each over the name of its class.
+
+    The image around a segment is grey. A segment of another class than the query's is named in red.
+    Without any row there is no file.
+    """
+    if not rows:
+        return
+    columns = len(rows[0])
+    figure = Figure(figsize=(1.3 * columns, 1.4 * len(rows) + 0.3), layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        for axis, segment in zip(line, row, strict=True):
+            axis.imshow(dimmed(segment.image, segment.foreground))
+            axis.set_xticks([])
+            axis.set_yticks([])
+            colour = "black" if segment.label == row[0].label else "red"
+            axis.set_xlabel(classes[segment.label], fontsize=8, labelpad=2, color=colour)
+            axis.spines[:].set_color(colour)
+        line[0].spines[:].set_linewidth(2)
+    for axis, title in zip(axes[0], ["query", *(f"nearest {i}" for i in range(1, columns))], strict=True):
+        axis.set_title(title, fontsize=8)
     _save(figure, path)
 
 

@@ -3,7 +3,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.report.figures import MapRow, Overlay, painted, save_confusion, save_maps, save_overlays
+from pipeline.report.figures import (
+    MapRow,
+    Overlay,
+    ShownSegment,
+    dimmed,
+    painted,
+    save_confusion,
+    save_maps,
+    save_neighbours,
+    save_overlays,
+)
+
+CLASSES = ["background", "cat", "dog"]
 
 
 def test_objects_are_coloured_and_background_is_grey() -> None:
@@ -23,16 +35,29 @@ def test_an_image_without_a_mask_leaves_its_place_empty(tmp_path: Path) -> None:
     assert dark["none"] < 0.9 * dark["mask"]
 
 
+def test_a_segment_keeps_its_colours_and_its_surroundings_turn_pale() -> None:
+    image = np.full((1, 2, 3), (90, 0, 0), dtype=np.uint8)
+    assert dimmed(image, np.array([[True, False]])).tolist() == [[[90, 0, 0], [142, 142, 142]]]
+
+
+def test_no_segments_leave_no_sheet(tmp_path: Path) -> None:
+    save_neighbours([], ["background"], tmp_path / "sheet.png")
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_figures_come_out_with_the_same_bytes(tmp_path: Path) -> None:
     labels = np.array([[0, 1], [2, 255]], dtype=np.uint8)
     rows = [Overlay("a", np.zeros((2, 2, 3), dtype=np.uint8), labels == 1, labels, labels)]
     for name in ("first", "second"):
-        save_overlays(rows, ["background", "cat", "dog"], tmp_path / f"{name}.png")
+        save_overlays(rows, CLASSES, tmp_path / f"{name}.png")
         grey = np.linspace(0, 1, 4).reshape(2, 2)
         save_maps(
             [MapRow("a", rows[0].image, {"rbd": grey, "prior_mean": grey}, labels)], tmp_path / f"{name}_maps.png"
         )
+        segment = ShownSegment("a", rows[0].image, labels > 0, 1)
+        save_neighbours([[segment, segment._replace(label=2)]], CLASSES, tmp_path / f"{name}_neighbours.png")
         save_confusion(np.eye(2, dtype=np.int64), np.array(["background", "cat"]), tmp_path / f"{name}_confusion.png")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     assert (tmp_path / "first_confusion.png").read_bytes() == (tmp_path / "second_confusion.png").read_bytes()
     assert (tmp_path / "first_maps.png").read_bytes() == (tmp_path / "second_maps.png").read_bytes()
+    assert (tmp_path / "first_neighbours.png").read_bytes() == (tmp_path / "second_neighbours.png").read_bytes()
