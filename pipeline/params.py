@@ -38,6 +38,7 @@ from pipeline.sections.evaluation import (
     MatchingProtocol as MatchingProtocol,
     ProbeLinear as ProbeLinear,
     Report as Report,
+    RetrievalSheet as RetrievalSheet,
     Retrieve as Retrieve,
 )
 from pipeline.sections.saliency import (

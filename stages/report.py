@@ -37,9 +37,12 @@ def main(
     for name in ("scores", "gains"):
         table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{params.report.digits}g")
-    maps = results / "score_saliency" / "maps.png"
-    if maps.exists():
-        shutil.copy(maps, plots / "saliency_maps.png")
+    for drawn, name in (
+        ("score_saliency/maps.png", "saliency_maps.png"),
+        ("retrieve/neighbours.png", "neighbours.png"),
+    ):
+        if (results / drawn).exists():
+            shutil.copy(results / drawn, plots / name)
     saliency_losses(results, params.sweep.priors).to_csv(plots / "saliency_losses.csv", index=False)
     iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
     classes = Packed(labels, "labels").metadata["classes"]

@@ -80,7 +80,7 @@ def test_law_1_notices_a_stage_without_a_file_and_a_foreign_section(graph: Graph
     [
         ("pretrain", "pretrain", ["reads base.seed, not tracked"]),
         ("retrieve", "retrieve base.seed", ["tracks base.seed, not read"]),
-        ("retrieve", "retrieve.bank retrieve.query", ["reads retrieve.neighbours, not tracked"]),
+        ("embed", "embed cluster.seeds", ["tracks cluster.seeds, not read", "reads cluster.split, not tracked"]),
         ("probe_linear", "probe_linear", ["reads pretrain.encoder.output_stride, not tracked"]),
         ("compute_priors@mc", "compute_priors.max_side compute_priors.mc", ["reads compute_priors.remove_frame, not"]),
         ("pack_images@target", "", [f"reads pack_images.target.{key}, not" for key in params.ImageSource.model_fields]),

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.sections.section import Count, CountOrZero, NonNegative, Positive, Section, Seed
 
@@ -52,12 +52,33 @@ class MatchClusters(Section):
     b: MatchingProtocol
 
 
+class RetrievalSheet(Section):
+    """The picture of retrieved segments: at most so many `queries`, each beside its nearest `neighbours`."""
+
+    queries: Count
+    neighbours: Count
+
+
 class Retrieve(Section):
-    """Nearest labelled segment: `bank` and `query` are splits."""
+    """Nearest labelled segment: `bank` and `query` are splits.
+
+    Segments are labelled and scored at the original size of their images (`size` 0) or in squares of this side.
+    `kept_classes` get a second score, in which all others are ignored; without any there is none.
+    """
 
     bank: str
     query: str
     neighbours: Count
+    size: CountOrZero
+    kept_classes: list[str]
+    sheet: RetrievalSheet
+
+    @field_validator("kept_classes")
+    @classmethod
+    def _classes_are_kept_once(cls, classes: list[str]) -> list[str]:
+        if len(set(classes)) < len(classes):
+            raise ValueError("name every class once")
+        return classes
 
 
 class ProbeLinear(Section):

@@ -20,14 +20,17 @@ from pipeline.progress import track
 
 
 def count_foregrounds(
-    embeddings: EmbeddingStore, labels: Packed, ids: list[str], split: str
+    embeddings: EmbeddingStore, labels: Packed, ids: list[str], split: str, size: int = 0
 ) -> Int64[np.ndarray, "n 2 c"]:
     """Pixels on the background (region 0) and the predicted foreground (1) of the named images.
 
+    They are counted at the size of the label map, or with `size` in squares of that side, whatever the aspect.
     InputError when one has no label map or a class without a name.
     """
     counts = []
     for image_id, label_map in label_maps(labels, ids, split):
+        if size:
+            label_map = nearest(label_map, (size, size))
         found = count_image(embeddings.foreground(embeddings.index(image_id)), label_map)
         counts.append(known_classes(found, labels, image_id))
     return np.stack(counts)
