@@ -32,6 +32,7 @@ from pipeline.sections.data import (
 )
 from pipeline.sections.evaluation import (
     Cluster as Cluster,
+    DrawSplits as DrawSplits,
     Finetune as Finetune,
     FinetuneRates as FinetuneRates,
     MatchClusters as MatchClusters,
@@ -81,6 +82,7 @@ class Params(Section):
     match_clusters: MatchClusters
     retrieve: Retrieve
     probe_linear: ProbeLinear
+    draw_splits: DrawSplits
     finetune: Finetune
     score_saliency: ScoreSaliency
     report: Report

@@ -18,7 +18,7 @@ from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import finetune, initial_network, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
-from pipeline.segmentation.label_fractions import draw_fraction
+from pipeline.segmentation.label_fractions import read_images
 
 
 def main(
@@ -27,21 +27,21 @@ def main(
     init: Literal["start", "maskcontrast"],
     images: Path,
     labels: Path,
+    chosen: Path,
     weights: Path,
     out: Path,
 ) -> None:
-    """Fine-tune the network WEIGHTS, of kind INIT, on the share FRACTION of the labels, drawn as SPLIT says."""
+    """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
-    chosen = draw_fraction(labelled_split(image_set, label_set, section.train), fraction, params.base.seed, split)
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)
-        for indices in (chosen, labelled_split(image_set, label_set, section.test))
+        for indices in (read_images(chosen, image_set, label_set), labelled_split(image_set, label_set, section.test))
     )
     seed = derive_seed(params.base.seed, "finetune", split)
     network = initial_network(init, weights, params.pretrain.encoder, seed)
     decisive = (section, params.pretrain.encoder, seed, fraction, init)
-    with scratch_area(f"finetune@{out.name}", [images, labels, weights], *decisive) as scratch:
+    with scratch_area(f"finetune@{out.name}", [images, labels, chosen, weights], *decisive) as scratch:
         segmenter, history = finetune(network, train, section, getattr(section, init), seed, scratch)
         confusion = score_segmenter(segmenter, test, section.batch)
         miou = 100 * mean_iou(confusion)

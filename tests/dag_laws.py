@@ -19,7 +19,7 @@ from tests.dag_params import values_read, values_tracked
 #   change there may change last digits, as another machine may; it is one of the machine and none of the method.
 INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progress.py", "pipeline/errors.py"}
 INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
-LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "finetune", "score_saliency", "report"}
+LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "draw_splits", "finetune", "score_saliency", "report"}
 ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"}
 # Tables and summaries go straight into their folders, here and by `to_csv`: a folder of results is an output as a
 # whole, which DVC deletes before a run and records only after one that did not fail.

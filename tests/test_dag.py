@@ -80,7 +80,7 @@ def test_law_1_notices_a_stage_without_a_file_and_a_foreign_section(graph: Graph
     [
         ("pretrain", "pretrain", ["reads base.seed, not tracked"]),
         ("retrieve", "retrieve base.seed", ["tracks base.seed, not read"]),
-        ("embed", "embed cluster.seeds", ["tracks cluster.seeds, not read", "reads cluster.split, not tracked"]),
+        ("draw_splits", "base.seed draw_splits sweep.splits", ["reads sweep.fractions, not tracked"]),
         ("probe_linear", "probe_linear", ["reads pretrain.encoder.output_stride, not tracked"]),
         ("compute_priors@mc", "compute_priors.max_side compute_priors.mc", ["reads compute_priors.remove_frame, not"]),
         ("pack_images@target", "", [f"reads pack_images.target.{key}, not" for key in params.ImageSource.model_fields]),
@@ -156,6 +156,7 @@ def test_law_4_notices(graph: Graph, path: str, line: str, problem: str) -> None
         ("extract_masks", "results"),
         ("embed", "results/match_clusters/mapping.csv"),
         ("pack_images@target", "data/labels/benchmark.h5"),
+        ("pretrain", "data/label_splits/0.1-0.txt"),
     ],
 )
 def test_law_5_notices_a_label_reader(graph: Graph, name: str, dep: str) -> None:

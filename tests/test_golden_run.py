@@ -11,7 +11,7 @@ from tests.clones import apply_tiny, clone, commit, repro
 
 pytestmark = pytest.mark.slow
 
-STAGES = 23
+STAGES = 24
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
@@ -49,6 +49,7 @@ def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
     for table in ("maskcontrast", "start", "start_pixels"):
         for protocol in ("a", "a_prime", "b"):
             assert 5 < summary["kmeans"][table]["k6"][protocol]["miou_mean"] < 60
+    assert set(summary["retrieve"]["maskcontrast"]) == {"bank", "queries", "all_classes", "two_classes"}
     assert 5 < summary["linear"]["maskcontrast"]["miou_mean"] < 60
     assert 5 < summary["finetune"]["100pct"]["maskcontrast"]["miou_mean"] < 60
     # A blank map has an IoU of 0, an all-white one about 0.3.
@@ -63,7 +64,8 @@ def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
 
 def test_the_plots_are_there(finished: Path) -> None:
     plots = finished / "plots"
-    assert (plots / "overlays.png").stat().st_size > 1000
+    for figure in ("overlays", "neighbours"):
+        assert (plots / f"{figure}.png").stat().st_size > 1000
     assert (plots / "pretrain.csv").read_text().startswith("epoch,")
 
 
@@ -74,6 +76,10 @@ def test_a_second_run_runs_nothing(finished: Path) -> None:
 def test_a_finetuning_parameter_reruns_finetuning_and_the_report(finished: Path) -> None:
     edit(finished / "params.yaml", "iterations: 6\n", "iterations: 5\n")
     assert repro(finished) == {"finetune@1.0-0-start", "finetune@1.0-0-maskcontrast", "report"}
+
+
+def test_every_list_of_labelled_images_has_its_length(finished: Path) -> None:
+    assert len((finished / "data" / "label_splits" / "1.0-0.txt").read_text().split()) == 24
 
 
 def test_a_seed_list_reruns_clustering_what_reads_it_and_the_report(finished: Path) -> None:
@@ -102,3 +108,8 @@ def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Pa
 def test_the_contrastive_loss_reruns_pretraining_and_what_follows(finished: Path) -> None:
     edit(finished / "pipeline" / "contrast" / "loss.py", "torch.log(1.02 + shares)", "torch.log(1.05 + shares)")
     assert repro(finished) == {"pretrain", *AFTER_PRETRAIN}
+
+
+def test_a_further_fraction_reruns_the_drawing_and_finetunes_on_it_alone(finished: Path) -> None:
+    edit(finished / "params.yaml", "fractions: [1.0]", "fractions: [0.5, 1.0]")
+    assert repro(finished) == {"draw_splits", "finetune@0.5-0-start", "finetune@0.5-0-maskcontrast", "report"}

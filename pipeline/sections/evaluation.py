@@ -106,10 +106,19 @@ class FinetuneRates(Section):
     frozen_batchnorm: bool
 
 
+class DrawSplits(Section):
+    """The labelled images of fine-tuning: every `sweep.fractions` of the split `train`, for each of `sweep.splits`.
+
+    With `cover_classes` every fraction that has as many images as there are classes shows them all.
+    """
+
+    train: str
+    cover_classes: bool
+
+
 class Finetune(Section):
     """Semi-supervised fine-tuning (paper section 4.6)."""
 
-    train: str
     test: str
     size: Annotated[int, Field(ge=32)]
     batch: Annotated[int, Field(ge=2)]

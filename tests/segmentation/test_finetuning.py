@@ -33,9 +33,7 @@ Coloured = tuple[ImageSet, LabelSet]
 ENCODER = changed(SAMPLE.pretrain.encoder, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1)
 LEARNING = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=False)
 FROZEN = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=True)
-SECTION = Finetune(
-    train="train", test="val", size=64, batch=4, iterations=30, weight_decay=1e-4, start=LEARNING, maskcontrast=FROZEN
-)
+SECTION = Finetune(test="val", size=64, batch=4, iterations=30, weight_decay=1e-4, start=LEARNING, maskcontrast=FROZEN)
 SHORT = SECTION.model_copy(update={"iterations": 3})
 
 
