@@ -16,7 +16,7 @@ from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
-from pipeline.segmentation.finetuning import finetune, initial_network, score_segmenter
+from pipeline.segmentation.finetuning import finetune, initial_network, learning_rates, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
 from pipeline.segmentation.label_fractions import read_images
 
@@ -40,9 +40,10 @@ def main(
     )
     seed = derive_seed(params.base.seed, "finetune", split)
     network = initial_network(init, weights, params.pretrain.encoder, seed)
+    rates = learning_rates(section, init, fraction)
     decisive = (section, params.pretrain.encoder, seed, fraction, init)
     with scratch_area(f"finetune@{out.name}", [images, labels, chosen, weights], *decisive) as scratch:
-        segmenter, history = finetune(network, train, section, getattr(section, init), seed, scratch)
+        segmenter, history = finetune(network, train, section, rates, seed, scratch)
         confusion = score_segmenter(segmenter, test, section.batch)
         miou = 100 * mean_iou(confusion)
         facts = {"fraction": fraction, "split": split, "init": init, "images": len(train)}

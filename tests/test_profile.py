@@ -120,7 +120,6 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     assert (pretrain.encoder.embedding_dim, pretrain.temperature, pretrain.momentum) == (32, 0.5, 0.999)
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
     assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
-    assert loaded.sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
     pool = loaded.embed.pool
     assert (pool.weight, pool.threshold_on, pool.threshold, pool.normalize_pixels) == (
         "uniform",
@@ -129,6 +128,14 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
         True,
     )
     assert loaded.cluster.clusters == [21, 50, 100, 200, 500]
+    sweep, finetune = loaded.sweep, loaded.finetune
+    assert sweep.fractions == [0.01, 0.02, 0.05, 0.125, 1.0]
+    assert (sweep.splits, sweep.inits) == ([0, 1, 2], ["start", "maskcontrast"])
+    assert (finetune.batch, finetune.weight_decay, finetune.small_up_to) == (8, 0.0001, 0.02)
+    assert [
+        (rates.network, rates.classifier, rates.frozen_batchnorm)
+        for rates in (finetune.start, finetune.maskcontrast, finetune.maskcontrast_small)
+    ] == [(0.004, 0.004, False), (0.004, 0.004, True), (0.001, 0.1, True)]
 
 
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:

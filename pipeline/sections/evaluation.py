@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.sections.section import Count, CountOrZero, NonNegative, Positive, Section, Seed
+from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, Section, Seed
 
 
 class Cluster(Section):
@@ -117,7 +117,10 @@ class DrawSplits(Section):
 
 
 class Finetune(Section):
-    """Semi-supervised fine-tuning (paper section 4.6)."""
+    """Semi-supervised fine-tuning (paper section 4.6), from the starting weights or from MaskContrast.
+
+    `maskcontrast_small` are the rates of the latter at fractions of the labels up to `small_up_to`; 0 is never.
+    """
 
     test: str
     size: Annotated[int, Field(ge=32)]
@@ -126,6 +129,8 @@ class Finetune(Section):
     weight_decay: NonNegative
     start: FinetuneRates
     maskcontrast: FinetuneRates
+    small_up_to: Fraction
+    maskcontrast_small: FinetuneRates
 
 
 class Report(Section):

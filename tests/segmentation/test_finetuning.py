@@ -22,6 +22,7 @@ from pipeline.segmentation.finetuning import (
     finetune,
     freeze_batchnorm,
     initial_network,
+    learning_rates,
     parameter_groups,
     score_segmenter,
 )
@@ -32,8 +33,19 @@ from tests.profiles import SAMPLE, changed
 Coloured = tuple[ImageSet, LabelSet]
 ENCODER = changed(SAMPLE.pretrain.encoder, atrous_rates=[1, 2], decoder_channels=16, dropout=0.1)
 LEARNING = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=False)
+SMALL = FinetuneRates(network=0.001, classifier=0.1, frozen_batchnorm=True)
 FROZEN = FinetuneRates(network=0.02, classifier=1.0, frozen_batchnorm=True)
-SECTION = Finetune(test="val", size=64, batch=4, iterations=30, weight_decay=1e-4, start=LEARNING, maskcontrast=FROZEN)
+SECTION = Finetune(
+    test="val",
+    size=64,
+    batch=4,
+    iterations=30,
+    weight_decay=1e-4,
+    start=LEARNING,
+    maskcontrast=FROZEN,
+    small_up_to=0.02,
+    maskcontrast_small=SMALL,
+)
 SHORT = SECTION.model_copy(update={"iterations": 3})
 
 
@@ -98,6 +110,14 @@ def test_every_image_is_drawn_as_often_as_any_other(images: int, batch: int, ite
     assert [[draw[:2] for draw in row] for row in draws] == [
         [(iteration, position) for position in range(batch)] for iteration in range(iterations)
     ]
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.02, 0.05, 0.125, 1.0])
+def test_small_fractions_have_rates_of_their_own_from_maskcontrast_alone(fraction: float) -> None:
+    assert learning_rates(SECTION, "start", fraction) == LEARNING
+    assert learning_rates(SECTION, "maskcontrast", fraction) == (SMALL if fraction < 0.03 else FROZEN)
+    never = SECTION.model_copy(update={"small_up_to": 0.0})
+    assert learning_rates(never, "maskcontrast", fraction) == FROZEN
 
 
 def test_classifier_and_network_have_their_own_rates_and_all_parameters_learn() -> None:
