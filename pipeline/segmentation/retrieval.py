@@ -46,7 +46,9 @@ def class_subsets(names: Sequence[str], kept: Sequence[str]) -> dict[str, Int64[
     for name in kept:
         if name not in names[1:]:
             objects = ", ".join(names[1:])
-            raise InputError(f"retrieve.kept_classes names {name}, which is none of the object classes {objects}")
+            raise InputError(
+                f"retrieve.kept_classes names {name}, but the object classes are {objects}; keep some of these"
+            )
     if kept:
         number = NUMBERS[len(kept)] if len(kept) < len(NUMBERS) else len(kept)
         subsets[f"{number}_classes"] = np.sort([names.index(name) for name in kept])

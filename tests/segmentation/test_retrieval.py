@@ -82,7 +82,7 @@ def test_scores_are_named_after_how_many_classes_are_kept():
 
 @pytest.mark.parametrize("name", ["zebra", "background"])
 def test_a_kept_class_that_is_no_object_class_is_refused(name: str):
-    message = f"retrieve.kept_classes names {name}, which is none of the object classes cat, dog, cow$"
+    message = f"retrieve.kept_classes names {name}, but the object classes are cat, dog, cow; keep some of these"
     with pytest.raises(InputError, match=message):
         class_subsets(NAMES, ["cat", name])
 
