@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy import sparse
+from scipy.io import savemat
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -48,3 +50,26 @@ def save_voc(root: Path, splits: Mapping[str, list[str]], fine: int = 1, coarse:
             else:
                 save_indices(root / "SegmentationClass" / f"{image_id}.png", fine)
     return root
+
+
+def save_sbd(folder: Path, train: list[str], val: list[str], value: int = 2) -> Path:
+    """A folder `dataset` as SBD has it; its label maps hold `value` in the upper left quarter of 6x8."""
+    (folder / "cls").mkdir(parents=True, exist_ok=True)
+    for name, ids in {"train": train, "val": val}.items():
+        (folder / f"{name}.txt").write_text("".join(f"{image_id}\n" for image_id in ids))
+        for image_id in ids:
+            save_mat(folder / "cls" / f"{image_id}.mat", value)
+    return folder
+
+
+def save_mat(path: Path, value: int, height: int = 6, width: int = 8, **fields: object) -> Path:
+    """A label file of SBD: a struct of indices, boundaries of the 20 classes and the classes present."""
+    indices = np.zeros((height, width), dtype=np.uint8)
+    indices[: height // 2, : width // 2] = value
+    boundaries = np.empty((20, 1), dtype=object)
+    for k in range(20):
+        boundaries[k, 0] = sparse.csc_matrix((height, width), dtype=bool)
+    present = np.array([[value]], dtype=np.uint8)
+    struct = {"Segmentation": indices, "Boundaries": boundaries, "CategoriesPresent": present} | fields
+    savemat(path, {"GTcls": struct}, do_compression=True)
+    return path
