@@ -10,7 +10,7 @@ import pandas as pd
 from pipeline import params
 from pipeline.errors import InputError
 from pipeline.history import write_results
-from pipeline.images import folder, saliency_sets, voc
+from pipeline.images import coco, folder, saliency_sets, voc
 from pipeline.images.packing import Checked, ImageFiles, limited, pack
 from pipeline.runtime import log, run_stage
 
@@ -45,6 +45,8 @@ def read(source: Path, settings: params.ImageSource) -> ImageFiles:
     match settings.layout:
         case "voc":
             return voc.read(source, settings.classes)
+        case "coco":
+            return coco.read(source, settings.classes, settings.other_things)
         case "saliency":
             return saliency_sets.read(source)
         case "folder":

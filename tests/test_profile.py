@@ -7,12 +7,14 @@ import pytest
 
 from pipeline import params, profile
 from pipeline.errors import InputError
+from pipeline.images.coco import SPLITS
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "profiles" / "sample.yaml"
 PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 # Put on top of another profile, of which they keep what they do not name.
-ADDITIONS = [ROOT / "profiles" / "supervised_saliency.yaml"]
+SUPERVISED, COCO = (ROOT / "profiles" / f"{name}.yaml" for name in ("supervised_saliency", "coco"))
+ADDITIONS = [SUPERVISED, COCO]
 
 
 @pytest.fixture
@@ -40,10 +42,22 @@ def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, sec
 @pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
 def test_supervised_saliency_changes_what_basnet_learns_from_and_nothing_else(whole: Path, own_params: Path) -> None:
     profile.apply(whole, own_params)
-    changed = set(profile.apply(ADDITIONS[0], own_params))
+    changed = set(profile.apply(SUPERVISED, own_params))
     proposal = {f"pack_images.proposal.{key}" for key in ("source", "layout", "limit")}
     assert "train_basnet.targets_from" in changed <= proposal | {"train_basnet.targets_from"}
     assert not params.load(own_params).train_basnet.unsupervised
+
+
+@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+def test_coco_changes_the_target_and_nothing_else(whole: Path, own_params: Path) -> None:
+    profile.apply(whole, own_params)
+    changed = set(profile.apply(COCO, own_params))
+    target = {f"pack_images.target.{key}" for key in ("source", "layout", "limit", "classes")}
+    assert {"pack_images.target.source", "pack_images.target.layout"} <= changed <= target
+    loaded = params.load(own_params)
+    asked = {loaded.pretrain.split, loaded.cluster.split, loaded.retrieve.bank, loaded.retrieve.query}
+    asked |= {loaded.probe_linear.train, loaded.probe_linear.test, loaded.finetune.train, loaded.finetune.test}
+    assert asked <= set(SPLITS)
 
 
 def test_the_sample_profile_has_every_key(own_params: Path) -> None:
@@ -107,7 +121,7 @@ def test_a_value_out_of_range_is_refused_and_nothing_is_written(own_params: Path
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(own_params: Path) -> None:
-    with pytest.raises(InputError, match="the profiles are sample, supervised_saliency, voc"):
+    with pytest.raises(InputError, match="the profiles are coco, sample, supervised_saliency, voc"):
         profile.apply(ROOT / "profiles" / "vox.yaml", own_params)
 
 

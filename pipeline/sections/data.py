@@ -52,19 +52,28 @@ class DrawSample(Section):
 class ImageSource(Section):
     """Where a set comes from: `source` below data/raw, its folder layout, at most `limit` images a split (0: all).
 
-    `on_error`: what an image at fault does, or one whose label map is: stop the stage, or be left out and listed.
+    `classes`: of the layouts `voc` and `coco`, background first. `other_things`: what is done with the things of COCO
+    that are in none of them. `on_error`: what an image at fault does, or one whose label map is: stop the stage, or be
+    left out and listed.
     """
 
     source: str
-    layout: Literal["folder", "voc", "saliency"]
+    layout: Literal["folder", "voc", "coco", "saliency"]
     limit: dict[str, CountOrZero]
     classes: list[str]
+    other_things: Literal["background", "ignore"]
     on_error: Literal["stop", "skip"]
 
     @model_validator(mode="after")
-    def _classes_belong_to_voc(self) -> "ImageSource":
-        if (self.layout == "voc") != (len(self.classes) > 1):
-            raise ValueError(f"classes are {self.classes}: name them, background first, for the layout voc alone")
+    def _classes_belong_to_some_layouts(self) -> "ImageSource":
+        if (self.layout in ("voc", "coco")) != (len(self.classes) > 1):
+            raise ValueError(
+                f"classes are {self.classes}: name them, background first, for the layouts voc and coco alone"
+            )
+        if self.other_things == "ignore" and self.layout != "coco":
+            raise ValueError(
+                f"other_things are ignored in the layout coco alone, not in {self.layout}: write background"
+            )
         return self
 
 

@@ -1,16 +1,13 @@
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.images.packing import check, limited, pack
 from pipeline.images.voc import read, read_list
-from pipeline.params import ImageSource
 from tests.images.trees import SHARED, save_photo, save_voc
 
 CLASSES = ["background", "cat", "dog"]
@@ -108,14 +105,6 @@ def test_tree_without_lists_is_refused(tmp_path: Path):
 def test_tree_without_a_folder_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"ImageSets is no folder|Segmentation is no folder"):
         read(tmp_path, CLASSES)
-
-
-@pytest.mark.parametrize(
-    "layout, classes", [("voc", []), ("voc", ["background"]), ("folder", CLASSES), ("saliency", CLASSES)]
-)
-def test_classes_are_named_for_this_layout_alone(layout: Literal["voc", "folder", "saliency"], classes: list[str]):
-    with pytest.raises(ValidationError, match="name them, background first, for the layout voc alone"):
-        ImageSource(source="voc", layout=layout, limit={}, classes=classes, on_error="stop")
 
 
 @pytest.mark.skipif(not (SHARED / "VOCdevkit").is_dir(), reason="a copy of PASCAL VOC does not lie beside the project")

@@ -9,14 +9,14 @@ import pytest
 from pipeline import params
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, LabelSet
-from pipeline.params import ImageSource
 from stages import pack_images
 from tests.images.trees import save_photo
+from tests.profiles import changed
 
 
 def pack_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_error: Literal["stop", "skip"]) -> None:
-    source = ImageSource(source="photos", layout="folder", limit={}, classes=[], on_error=on_error)
     loaded = params.load()
+    source = changed(loaded.pack_images.proposal, source="photos", on_error=on_error)
     sets = loaded.pack_images.model_copy(update={"target": source})
     monkeypatch.setattr(params, "load", lambda: loaded.model_copy(update={"pack_images": sets}))
     out = tmp_path / "out"
