@@ -1,9 +1,13 @@
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from pipeline import packed
 from pipeline.errors import InputError
+from pipeline.images.datasets import ImageSet
 from pipeline.images.folder import files_by_id, read
+from pipeline.images.packing import limited, pack
 from tests.images.trees import save_photo
 
 
@@ -22,6 +26,41 @@ def test_other_files_and_hidden_ones_are_passed_over(tmp_path: Path):
     save_photo(tmp_path / "._a.jpg")
     (tmp_path / "readme.txt").write_text("no image")
     assert list(files_by_id(tmp_path)) == ["a"]
+
+
+def save_classes(root: Path, classes: int, each: int) -> None:
+    """A tree in ImageNet's layout; of the suffixes every second one is in lower case."""
+    for k in range(classes):
+        for i in range(each):
+            suffix = ("JPEG", "jpeg")[i % 2]
+            photo = save_photo(root / f"n{k:08d}" / f"n{k:08d}_{i}.{suffix.lower()}", 64, 64, seed=k * each + i)
+            photo.rename(photo.with_suffix(f".{suffix}"))
+
+
+def test_folders_of_classes_are_one_set_that_can_be_limited(tmp_path: Path):
+    save_classes(tmp_path / "imagenet", 3, 4)
+    found = limited(read(tmp_path / "imagenet"), {"all": 4})
+    assert list(found.images) == [f"n{k:08d}__n{k:08d}_{i}" for k, i in ((0, 0), (0, 3), (1, 2), (2, 1))]
+    pack(found, tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
+    images = ImageSet(tmp_path / "images.h5")
+    assert images.ids == list(found.images)
+    assert images[1] == (tmp_path / "imagenet" / "n00000000" / "n00000000_3.jpeg").read_bytes()
+
+
+def test_packing_holds_one_image_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(packed, "COPY_BYTES", 1 << 18)  # of the largest blocks, two at a time
+    save_classes(tmp_path / "imagenet", 2, 1)
+    photo = save_photo(tmp_path / "photo.png", 300, 300)
+    for i in range(80):
+        (tmp_path / "imagenet" / "n00000000" / f"{i}.png").hardlink_to(photo)
+    tracemalloc.start()
+    try:
+        pack(read(tmp_path / "imagenet"), tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "images.h5").stat().st_size > 80 * 250_000
+    assert peak < 5_000_000
 
 
 @pytest.mark.parametrize("first, second", [("a.jpg", "a.png"), ("x__y.jpg", "x/y.jpg")])
