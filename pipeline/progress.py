@@ -20,6 +20,14 @@ def track(items: Iterable[T], description: str, total: int | None = None, unit: 
     return iter(bar)
 
 
+def track_bytes(blocks: Iterable[bytes], description: str, total: int | None, done: int = 0) -> Iterator[bytes]:
+    """Yield `blocks` behind a progress bar in bytes, of which `done` were there before; `total` may be unknown."""
+    with tqdm(desc=description, total=total, initial=done, unit="B", unit_scale=True, mininterval=1.0) as bar:
+        for block in blocks:
+            yield block
+            bar.update(len(block))
+
+
 class Speed:
     """Items per second. It depends on the machine, so it is for the log and never for a result."""
 
