@@ -27,10 +27,10 @@ def bring(name: str, raw: Path, mirrors: Sequence[str], patience: Patience) -> N
     if name not in SETS:
         raise InputError(f"there is no set {name!r}; the sets are {', '.join(SETS)}")
     chosen = SETS[name]
-    if chosen.note:
-        log.info("%s: %s", name, chosen.note)
     if not chosen.archives:
         raise InputError(f"{name} cannot be fetched: {chosen.note}")
+    if chosen.note:
+        log.info("%s: %s", name, chosen.note)
     for archive in chosen.archives:
         bring_archive(archive, raw, mirrors, patience)
 

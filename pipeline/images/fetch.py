@@ -95,7 +95,7 @@ def _receive(url: str, file: IO[bytes], name: str, patience: Patience) -> None:
             elif error.code < 500:
                 raise _Failed(reason) from None
         except (OSError, HTTPException, ValueError) as error:
-            reason = f"broke off ({getattr(error, 'reason', None) or error or type(error).__name__})"
+            reason = f"failed ({getattr(error, 'reason', None) or error or type(error).__name__})"
         failures = 0 if file.seek(0, os.SEEK_END) > before else failures + 1
         if failures < patience.tries:
             time.sleep(patience.pause)
@@ -110,14 +110,14 @@ def _receive_rest(url: str, file: IO[bytes], done: int, name: str, timeout: floa
             done = file.seek(0)
             file.truncate()
             if response.status == 206:
-                raise ConnectionError("with another part than asked for")
+                raise ConnectionError("another part than asked for")
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         blocks = iter(lambda: response.read1(BLOCK), b"")
         for block in track_bytes(blocks, name, total, done):
             file.write(block)
     if total is not None and file.tell() < total:
-        raise ConnectionError(f"after {file.tell()} of {total} bytes")
+        raise ConnectionError(f"it ended after {file.tell()} of {total} bytes")
 
 
 def wrong_with(path: Path, checksum: str) -> str:

@@ -57,7 +57,7 @@ def test_a_broken_connection_is_taken_up_where_it_broke(host: Host, path: Path):
 
 def test_what_an_earlier_call_fetched_is_not_fetched_again(host: Host, path: Path):
     host.gives = [100_000, 0, 0]
-    with pytest.raises(InputError, match=r"x\.tar broke off \(after 100000 of 300000 bytes\); name a --mirror"):
+    with pytest.raises(InputError, match=r"x\.tar failed \(it ended after 100000 of 300000 bytes\); name a --mirror"):
         bring(host, path)
     assert names(path) == ["x.tar.part"]
     host.gives = []
@@ -103,7 +103,7 @@ def test_a_host_that_tells_no_length_is_believed_by_the_checksum_alone(host: Hos
 def test_a_silent_host_is_given_up_and_what_came_is_kept(host: Host, path: Path):
     host.gives, host.stalls = [100_000, 0, 0], True
     begin = time.monotonic()
-    with pytest.raises(InputError, match=r"x\.tar broke off \(.*timed out\)"):
+    with pytest.raises(InputError, match=r"x\.tar failed \(.*timed out\)"):
         bring(host, path, patience=Patience(timeout=0.1, tries=2, pause=0.0))
     assert time.monotonic() - begin < 5
     assert path.with_name("x.tar.part").stat().st_size == 100_000
@@ -149,7 +149,7 @@ def test_every_address_that_fails_is_named_with_its_reason(host: Host, path: Pat
             fetch(urls, path, SHA256, HASTE)
     told = str(error.value)
     assert "/gone.tar answers 404 Not Found" in told and "/x.tar answers 503 Service Unavailable" in told
-    assert "Connection refused" in told and "nowhere broke off (unknown url type: 'nowhere')" in told
+    assert "Connection refused" in told and "nowhere failed (unknown url type: 'nowhere')" in told
     assert len(host.asked) == 1 and len(busy.asked) == HASTE.tries
 
 
