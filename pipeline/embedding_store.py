@@ -133,6 +133,10 @@ class EmbeddingStore(Container):
         stored = self.dataset(f"cells/{name}")
         return stored[:] if len(rows) == len(kept) else stored[rows]
 
+    def saliency(self, i: int) -> UInt8[np.ndarray, "s s"]:
+        """The predicted probability of image i times 255."""
+        return self.dataset("saliency")[i]
+
     def foreground(self, i: int) -> Bool[np.ndarray, "s s"]:
         """Where image i is predicted salient."""
-        return self.dataset("saliency")[i] > cutoff(self.metadata["threshold"])
+        return self.saliency(i) > cutoff(self.metadata["threshold"])
