@@ -7,6 +7,7 @@ stage validates the whole file, it is refused by the first stage that runs.
 import difflib
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -31,6 +32,8 @@ from pipeline.sections.data import (
     Sweep as Sweep,
 )
 from pipeline.sections.evaluation import (
+    Baseline as Baseline,
+    BaselineName as BaselineName,
     Cluster as Cluster,
     DrawSplits as DrawSplits,
     Finetune as Finetune,
@@ -84,6 +87,7 @@ class Params(Section):
     probe_linear: ProbeLinear
     draw_splits: DrawSplits
     finetune: Finetune
+    score_baselines: dict[BaselineName, Baseline]
     score_saliency: ScoreSaliency
     report: Report
 
@@ -146,9 +150,16 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    # What has no field is one more set of images.
     section: type[BaseModel] = Params
     for part in location:
-        field = section.model_fields.get(str(part))
-        section = field.annotation if field else ImageSource  # type: ignore[assignment]
+        section = _section_below(section, str(part))
     return list(section.model_fields)
+
+
+def _section_below(section: type[BaseModel], name: str) -> type[BaseModel]:
+    of_mapping = get_args(section)
+    if of_mapping:  # under any name stands one kind of section
+        return of_mapping[1]
+    if name not in section.model_fields:
+        return ImageSource  # one more set of images
+    return section.model_fields[name].annotation  # type: ignore[return-value]

@@ -16,8 +16,8 @@ from pipeline.errors import InputError
 from pipeline.packed import replacing
 from pipeline.params import PackImages, load, read_mapping
 
-# Values of these keys are tables of the user's own making (splits or priors, for some), replaced whole and not merged.
-TABLES = {"limit", "thresholds"}
+# Values of these keys are tables of the user's own making (splits, priors or networks), replaced whole and not merged.
+TABLES = {"limit", "thresholds", "score_baselines"}
 
 
 def merge(base: MutableMapping, overlay: Mapping, where: str = "") -> list[str]:

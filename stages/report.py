@@ -28,8 +28,9 @@ def main(
     """Write the summary, the tables behind the curves, and the figures."""
     params = load()
     sets = dict.fromkeys((*PackImages.model_fields, params.base.pretraining_set))
+    summary = gather(results, sets, params.sweep, params.score_baselines, params.report.digits)
     with replacing(metrics) as temporary:
-        temporary.write_text(json.dumps(gather(results, sets, params.sweep, params.report.digits), indent=2) + "\n")
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
     plots.mkdir(parents=True, exist_ok=True)
     losses = pretraining_losses(results)
     if losses is not None:

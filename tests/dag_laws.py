@@ -7,6 +7,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from pipeline.params import Params, Section
 from tests.dag_graph import Graph, Stage, closure, imports, overlap
@@ -19,12 +20,18 @@ from tests.dag_params import values_read, values_tracked
 #   change there may change last digits, as another machine may; it is one of the machine and none of the method.
 INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progress.py", "pipeline/errors.py"}
 INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
-LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "draw_splits", "finetune", "score_saliency", "report"}
+LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "draw_splits", "finetune", "score_baselines"}
+LABEL_READERS |= {"score_saliency", "report"}
 ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"}
 # Tables and summaries go straight into their folders, here and by `to_csv`: a folder of results is an output as a
 # whole, which DVC deletes before a run and records only after one that did not fail.
 RESULTS_WRITERS = {"pipeline/history.py"}
 SHARED_PARAMS = ("base.", "sweep", "refine_pseudolabels.threshold", "pretrain.encoder")
+# Baselines are scored by the protocols of the stages that score the pretrained network; the report lists what was run.
+BORROWED = {
+    "score_baselines": {"cluster", "match_clusters", "retrieve", "probe_linear"},
+    "report": {"score_baselines"},
+}
 
 
 def reading_order(graph: Graph) -> list[str]:
@@ -51,7 +58,9 @@ def law_1_one_name(graph: Graph) -> list[str]:
     found = [f"{name}: stage, file and section do not all exist" for name in sorted(names ^ files | names ^ sections)]
     for stage in graph.stages:
         for name in stage.params:
-            if name.split(".")[0] != stage.base and not name.startswith(SHARED_PARAMS):
+            section = name.split(".")[0]
+            own = {stage.base} | BORROWED.get(stage.base, set())
+            if section not in own and not name.startswith(SHARED_PARAMS):
                 found.append(f"{stage.name}: tracks {name}, which is another stage's")
         if stage.module != f"stages.{stage.base}":
             found.append(f"{stage.name}: runs {stage.module}")
@@ -182,6 +191,12 @@ def _mode(call: ast.Call) -> str:
     return modes[0] if modes and _called(call) in ("open", "File") else ""
 
 
+def _sections(annotation: object) -> list[type[Section]]:
+    """The sections that a field is, or holds by names of the user's own."""
+    kinds = (annotation, *get_args(annotation))
+    return [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)]
+
+
 def law_8_no_machine_in_params(params: type[Section] = Params) -> list[str]:
     """Device, workers, process counts and log intervals are no parameters."""
     banned = re.compile(r"device|worker|process|thread|gpu|log_|interval|per_rank")
@@ -189,8 +204,8 @@ def law_8_no_machine_in_params(params: type[Section] = Params) -> list[str]:
     for name, field in params.model_fields.items():
         if banned.search(name):
             found.append(f"{params.__name__}.{name} belongs to the environment")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found += law_8_no_machine_in_params(field.annotation)
+        for section in _sections(field.annotation):
+            found += law_8_no_machine_in_params(section)
     return found
 
 
@@ -204,6 +219,6 @@ def law_9_strict_params(params: type[Section] = Params) -> list[str]:
     for name, field in params.model_fields.items():
         if not field.is_required():
             found.append(f"{params.__name__}.{name} has a default")
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found += law_9_strict_params(field.annotation)
+        for section in _sections(field.annotation):
+            found += law_9_strict_params(section)
     return found

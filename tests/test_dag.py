@@ -73,6 +73,8 @@ def test_law_1_notices_a_stage_without_a_file_and_a_foreign_section(graph: Graph
     assert any("dream: stage, file" in problem for problem in laws.law_1_one_name(orphan))
     foreign = graph.changed("embed", params=("embed", "cluster"))
     assert laws.law_1_one_name(foreign) == ["embed: tracks cluster, which is another stage's"]
+    borrowed = graph.changed("score_baselines@saliency", params=("cluster", "finetune"))
+    assert laws.law_1_one_name(borrowed) == ["score_baselines@saliency: tracks finetune, which is another stage's"]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +202,11 @@ def test_law_8_notices_a_device(graph: Graph) -> None:
     class Machine(params.Section):
         device: str
 
+    class Machines(params.Section):
+        named: dict[str, Machine]
+
     assert laws.law_8_no_machine_in_params(Machine) == ["Machine.device belongs to the environment"]
+    assert laws.law_8_no_machine_in_params(Machines) == ["Machine.device belongs to the environment"]
 
 
 def test_law_9_notices_a_default_and_an_open_section() -> None:

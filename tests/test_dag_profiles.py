@@ -60,3 +60,18 @@ def test_one_profile_alone_teaches_saliency_by_labels(overlay: Path, tmp_path: P
     profile.apply(overlay, tmp_path / "profiles" / "sample.yaml")
     taught = ["train_basnet: reads data/labels/proposal.h5"] if overlay.stem == "supervised_saliency" else []
     assert laws.law_5_labels(load_graph(tmp_path)) == taught
+
+
+def test_the_graph_has_a_stage_for_each_baseline_and_none_without(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    sample = (ROOT / "profiles" / "sample.yaml").read_text()
+    listed = "score_baselines:\n  saliency: {backbone: basnet, weights: '', sha256: ''}\n"
+    assert listed in sample
+    more = (
+        "score_baselines:\n  swav: {backbone: resnet50, weights: s.pth, sha256: beef}\n  moco: {backbone: resnet50}\n"
+    )
+    for instead, names in (("score_baselines: {}\n", []), (more, ["swav", "moco"])):
+        (tmp_path / "profiles" / "sample.yaml").write_text(sample.replace(listed, instead))
+        stages = load_graph(tmp_path).stages
+        assert sorted(s.item for s in stages if s.base == "score_baselines") == sorted(names)

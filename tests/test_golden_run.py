@@ -19,6 +19,7 @@ AFTER_PRETRAIN = {
     "retrieve",
     "probe_linear",
     "finetune@1.0-0-maskcontrast",
+    "score_baselines@saliency",
     "report",
 }
 
@@ -52,6 +53,9 @@ def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
     assert set(summary["retrieve"]["maskcontrast"]) == {"bank", "queries", "all_classes", "two_classes"}
     assert 5 < summary["linear"]["maskcontrast"]["miou_mean"] < 60
     assert 5 < summary["finetune"]["100pct"]["maskcontrast"]["miou_mean"] < 60
+    assert 5 < summary["baselines"]["saliency"]["linear"]["miou_mean"] < 60
+    for protocol in ("kmeans_pixels", "kmeans_same_foreground"):
+        assert 5 < summary["baselines"]["saliency"][protocol]["k6"]["miou_mean"] < 60
     # A blank map has an IoU of 0, an all-white one about 0.3.
     assert 0.7 < summary["saliency"]["shapes"]["rbd"]["iou_at_half"] < 1
     assert 0.35 < summary["saliency"]["shapes"]["pseudolabels"]["iou_at_half"] < 1
@@ -84,7 +88,7 @@ def test_every_list_of_labelled_images_has_its_length(finished: Path) -> None:
 
 def test_a_seed_list_reruns_clustering_what_reads_it_and_the_report(finished: Path) -> None:
     edit(finished / "params.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
-    assert repro(finished) == {"cluster", "match_clusters", "report"}
+    assert repro(finished) == {"cluster", "match_clusters", "score_baselines@saliency", "report"}
 
 
 def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finished: Path) -> None:

@@ -180,3 +180,32 @@ def test_the_set_to_pretrain_on_is_one_that_is_packed(wanted: str, more: dict, p
     YAML().dump(content, tmp_path / "params.yaml")
     with pytest.raises(InputError, match=problem):
         params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "problem"),
+    [
+        (
+            "moco",
+            {"weights": ""},
+            "score_baselines.moco .*weights of resnet50 are '': leave them empty for basnet alone",
+        ),
+        ("moco", {"backbone": "basnet"}, "score_baselines.moco .*weights of basnet are 'moco.pth'"),
+        (
+            "moco",
+            {"wheights": "a"},
+            r"score_baselines.moco.wheights \(value 'a'\) is not a known key; did you mean weights",
+        ),
+        ("moco.v2", {}, "score_baselines.moco.v2.* string should match pattern"),
+    ],
+)
+def test_a_baseline_that_cannot_be_scored_is_refused(
+    tmp_path: Path, name: str, changes: dict[str, str], problem: str
+) -> None:
+    baseline = {"backbone": "resnet50", "weights": "moco.pth", "sha256": "beef"} | changes
+    with pytest.raises(InputError, match=problem):
+        load_changed(tmp_path, "score_baselines", **{name: baseline})
+
+
+def test_no_baseline_is_as_good_as_several(tmp_path: Path) -> None:
+    assert load_changed(tmp_path, "score_baselines", saliency=None).score_baselines == {}

@@ -79,6 +79,7 @@ def test_a_profile_keeps_comments_and_lists_what_it_changed(own_params: Path, tm
     "section, changed",
     [
         ("Your own images", "pack_images.target.layout"),
+        ("Baselines", "score_baselines"),
         ("Published MaskContrast weights", "pretrain.weights"),
         ("One set to pretrain on, another to evaluate", "base.pretraining_set"),
     ],
@@ -118,6 +119,15 @@ def test_a_value_out_of_range_is_refused_and_nothing_is_written(own_params: Path
         profile.apply(overlay, own_params)
     assert own_params.read_text() == before
     assert list(tmp_path.glob("*.tmp")) == []
+
+
+def test_the_baselines_of_a_profile_are_all_that_there_are(own_params: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "moco.yaml"
+    overlay.write_text("score_baselines: {moco_v2: {backbone: resnet50, weights: moco.pth.tar, sha256: beef}}\n")
+    assert profile.apply(overlay, own_params) == ["score_baselines"]
+    assert list(params.load(own_params).score_baselines) == ["moco_v2"]
+    profile.apply(SAMPLE, own_params)
+    assert list(params.load(own_params).score_baselines) == ["saliency"]
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(own_params: Path) -> None:

@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from tests.dag_graph import ROOT, Graph, load_graph, overlap
 
 README = ROOT / "README.md"
+# What the items are called of a stage that is repeated over the keys of a section.
+ITEMS = {"pack_images": "set", "score_baselines": "name"}
 
 
 def mermaid(graph: Graph) -> str:
@@ -44,9 +46,9 @@ def stage_table(root: Path = ROOT) -> str:
     rows = ["| stage | what it does | makes |", "|---|---|---|"]
     for name, entry in YAML(typ="safe").load(root / "dvc.yaml")["stages"].items():
         definition = entry.get("do", entry)
-        axes = "key" if "foreach" in entry else " ".join(f"{axis}" for axis in entry.get("matrix", {}))
-        shown = f"`{name}`" + (f" @ {axes.replace('key', 'set').replace(' ', ', ')}" if axes else "")
-        tidy = {"${key}": "*set*", **{f"${{item.{axis}}}": f"*{axis}*" for axis in entry.get("matrix", {})}}
+        axes = ITEMS[name] if "foreach" in entry else ", ".join(entry.get("matrix", {}))
+        shown = f"`{name}`" + (f" @ {axes}" if axes else "")
+        tidy = {"${key}": f"*{axes}*", **{f"${{item.{axis}}}": f"*{axis}*" for axis in entry.get("matrix", {})}}
         made = [next(iter(out)) if isinstance(out, dict) else out for out in _made(definition)]
         row = f"| {shown} | {definition['desc']} | {', '.join(f'`{path}`' for path in made)} |"
         for template, word in tidy.items():

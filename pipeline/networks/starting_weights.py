@@ -22,18 +22,20 @@ PARALLEL = "module."
 OTHER_NAMES = ((r"^([a-z_]+)_(\d+)\.", r"\1.\2."), (r"^layer(\d)\.", r"base.\1."))
 
 
-def starting_backbone(name: str, weights: str, sha256: str, seed: int) -> Backbone:
+def starting_backbone(
+    name: str, weights: str, sha256: str, seed: int, output_stride: int = 32, section: str = "prepare_weights"
+) -> Backbone:
     """A backbone with `weights`: `random` (from `seed`), `timm` (its download), or a file with that sha256.
 
     A file is a checkpoint in one of `checkpoint_layouts.LAYOUTS`. Raises InputError when it is not, or when a tensor
-    is missing, misshapen or left over.
+    is missing, misshapen or left over; it names the `section` of params.yaml that asked for the weights.
     """
     seed_torch(seed, "starting weights")
-    backbone = Backbone(name, output_stride=32)
+    backbone = Backbone(name, output_stride)
     if weights == "timm":
-        _load(backbone, _timm_state_dict(name), f"timm's {name}")
+        _load(backbone, _timm_state_dict(name, section), f"timm's {name}", section)
     elif weights != "random":
-        _load(backbone, backbone_tensors(read_state_dict(Path(weights), sha256), weights), weights)
+        _load(backbone, backbone_tensors(read_state_dict(Path(weights), sha256, section), weights), weights, section)
     return backbone
 
 
@@ -72,23 +74,23 @@ def _content(path: Path) -> object:
         ) from None
 
 
-def _timm_state_dict(name: str) -> dict[str, Tensor]:
+def _timm_state_dict(name: str, section: str) -> dict[str, Tensor]:
     try:
         return timm.create_model(name, pretrained=True).state_dict()
     except Exception as error:  # those of whichever client downloads it
         raise InputError(
             f"timm's weights of {name} could not be downloaded ({type(error).__name__}); "
-            "set prepare_weights.weights to a file of weights"
+            f"set {section}.weights to a file of weights"
         ) from None
 
 
-def _load(backbone: Backbone, state: dict[str, Tensor], origin: str) -> None:
+def _load(backbone: Backbone, state: dict[str, Tensor], origin: str, section: str) -> None:
     own = backbone.body.state_dict()
     places = {re.sub(ours, theirs, key): key for key in own for ours, theirs in OTHER_NAMES} | {key: key for key in own}
     renamed = {places.get(key, key): value for key, value in state.items()}
     rest = set() if renamed.keys() <= own.keys() else _whole_model(backbone.name)
     kept = {key: value for key, value in renamed.items() if key in own or key not in rest}
-    load_checked(backbone.body, kept, origin, backbone.name, "set prepare_weights.backbone to its model")
+    load_checked(backbone.body, kept, origin, backbone.name, f"set {section}.backbone to its model")
 
 
 def _whole_model(name: str) -> set[str]:

@@ -15,10 +15,11 @@ from pipeline.params import Sweep
 SALIENCY_SCORES = ("images", "max_f", "mae", "weighted_f", "s_measure", "iou_at_half")
 
 
-def gather(results: Path, sets: Iterable[str], sweep: Sweep, digits: int) -> dict[str, Any]:
+def gather(results: Path, sets: Iterable[str], sweep: Sweep, baselines: Iterable[str], digits: int) -> dict[str, Any]:
     """All headline numbers below `results`, rounded to `digits` significant digits.
 
-    Only the `sets` of images and the items of `sweep` are read, so that what was dropped leaves no number behind.
+    Only the `sets` of images, the items of `sweep` and the `baselines` are read, so that what was dropped leaves no
+    number behind.
     """
     saliency = _read(results / "score_saliency")
     pretrain = _read(results / "pretrain")
@@ -34,6 +35,7 @@ def gather(results: Path, sets: Iterable[str], sweep: Sweep, digits: int) -> dic
         "retrieve": _read(results / "retrieve"),
         "linear": _read(results / "probe_linear"),
         "finetune": finetuning(results / "finetune", sweep),
+        "baselines": {name: _read(results / "score_baselines" / name) for name in baselines},
     }
     return _rounded(summary, digits)
 

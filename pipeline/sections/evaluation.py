@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.sections.data import PrepareWeights
 from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, Section, Seed
 
 
@@ -96,6 +97,23 @@ class ProbeLinear(Section):
     weight_decay: NonNegative
     decay_epochs: list[Count]
     seeds: Annotated[list[Seed], Field(min_length=1)]
+
+
+class Baseline(PrepareWeights):
+    """A network to set beside the pretrained one; `basnet` is the encoder of the run's own saliency network.
+
+    Any other is a backbone with `weights` as in `prepare_weights`.
+    """
+
+    @model_validator(mode="after")
+    def _basnet_brings_its_weights(self) -> "Baseline":
+        if (self.backbone == "basnet") != (not self.weights):
+            raise ValueError(f"weights of {self.backbone} are {self.weights!r}: leave them empty for basnet alone")
+        return self
+
+
+# A name becomes a stage's, a folder's and a key's, in which DVC would read a dot as nesting.
+BaselineName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
 
 
 class FinetuneRates(Section):

@@ -13,8 +13,6 @@ from pipeline.history import History
 from pipeline.images.datasets import ImageSet, LabelSet, shuffled_batches
 from pipeline.metrics.confusion import mean_iou
 from pipeline.metrics.spread import mean_and_std
-from pipeline.networks.backbone import Backbone
-from pipeline.networks.deeplab import DeepLab
 from pipeline.params import ProbeLinear
 from pipeline.progress import track
 from pipeline.runtime import device, workers
@@ -30,14 +28,14 @@ ROUNDING = 1e-5
 
 
 class FrozenFeatures:
-    """Feature maps of a frozen network for labelled squares: DeepLab's decoder map, or a backbone's last stage.
+    """Feature maps of a frozen network for labelled squares: DeepLab's decoder map, or the last of a backbone's maps.
 
     The network is in evaluation mode and sees every image as it is (no flip, rotation or colour jitter), so an image
     always has the same features. They are computed once and kept in memory, 4 d (size / stride)^2 bytes an image
     (18 MB for 240 images of 128 x 12 x 12), when those of all images fit into `KEPT_BYTES`; otherwise on every pass.
     """
 
-    def __init__(self, network: Backbone | DeepLab, squares: LabelledSquares, batch: int) -> None:
+    def __init__(self, network: nn.Module, squares: LabelledSquares, batch: int) -> None:
         self.network, self.squares = network.eval().to(device()), squares
         self.kept: TensorDataset | None = None
         self.in_order = [list(range(len(squares)))[start : start + batch] for start in range(0, len(squares), batch)]
@@ -101,7 +99,7 @@ class Probe:
 
 
 def probe(
-    network: Backbone | DeepLab,
+    network: nn.Module,
     images: ImageSet,
     labels: LabelSet,
     section: ProbeLinear,

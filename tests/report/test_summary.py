@@ -29,16 +29,19 @@ def results(tmp_path: Path) -> Path:
     put(tmp_path / "match_clusters", {"maskcontrast": {"21": {"seeds": 5, "a": {"miou_mean": 35.01234}}}})
     put(tmp_path / "retrieve", {"start": {"miou": 20.0}})
     put(tmp_path / "probe_linear", {"start": {"miou_mean": 45.0}})
+    for name in ("saliency", "dropped"):
+        put(tmp_path / "score_baselines" / name, {"linear": {"miou_mean": 6.54321}})
     return tmp_path
 
 
 def test_numbers_are_rounded_and_keys_hold_no_dot(results: Path) -> None:
-    summary = gather(results, ["proposal", "benchmark", "target"], SWEEP, digits=4)
+    summary = gather(results, ["proposal", "benchmark", "target"], SWEEP, ["saliency"], digits=4)
     assert summary["images"]["target"] == {"images": 36, "skipped": 6}
     assert summary["saliency"]["shapes"]["rbd"] == {"mae": 0.1235}
     assert summary["kmeans"]["maskcontrast"] == {"k21": {"seeds": 5, "a": {"miou_mean": 35.01}}}
     assert summary["masks"] == {"images": 36, "rejected": 2, "scored": {"iou": 0.5}}
     assert list(summary["finetune"]) == ["12_5pct", "100pct"]
+    assert summary["baselines"] == {"saliency": {"linear": {"miou_mean": 6.543}}}
 
 
 def test_finetuning_is_the_mean_and_sample_deviation_over_splits(results: Path) -> None:
