@@ -139,7 +139,7 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     profile.apply(ROOT / "profiles" / "voc.yaml", own_params)
     loaded = params.load(own_params)
     pretrain = loaded.pretrain
-    assert loaded.prepare_weights.backbone == "resnet50"
+    assert (loaded.prepare_weights.backbone, loaded.prepare_weights.weights) == ("resnet50.tv_in1k", "timm")
     assert (pretrain.views.size, pretrain.batch, pretrain.queue, pretrain.epochs) == (224, 64, 128, 60)
     assert (pretrain.encoder.embedding_dim, pretrain.temperature, pretrain.momentum) == (32, 0.5, 0.999)
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
