@@ -4,14 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.packed import Packed, replacing
 from pipeline.params import PackImages, load
 from pipeline.report.figures import save_confusion, save_overlays
 from pipeline.report.overlays import overlay_rows
+from pipeline.report.paper_tables import save_paper_tables
+from pipeline.report.run_facts import data_set, pretrained_on, run_facts
 from pipeline.report.summary import gather
-from pipeline.report.tables import confusion, iou_per_class, pretraining_losses, saliency_losses
+from pipeline.report.tables import confusion, iou_per_class, save_tables
 from pipeline.runtime import log, run_stage
 
 
@@ -32,26 +32,24 @@ def main(
     with replacing(metrics) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
     plots.mkdir(parents=True, exist_ok=True)
-    losses = pretraining_losses(results)
-    if losses is not None:
-        losses.to_csv(plots / "pretrain.csv", index=False)
-    for name in ("scores", "gains"):
-        table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
-        table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{params.report.digits}g")
+    save_tables(results, params.sweep.priors, params.report.digits, plots)
     for drawn, name in (
         ("score_saliency/maps.png", "saliency_maps.png"),
         ("retrieve/neighbours.png", "neighbours.png"),
     ):
         if (results / drawn).exists():
             shutil.copy(results / drawn, plots / name)
-    saliency_losses(results, params.sweep.priors).to_csv(plots / "saliency_losses.csv", index=False)
-    iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
     classes = Packed(labels, "labels").metadata["classes"]
     rows = overlay_rows(images, labels, masks, embeddings, clusters, results, params.report.overlays)
     save_overlays(rows, classes, plots / "overlays.png")
     pixels = confusion(results, classes)
     if pixels is not None:
         save_confusion(pixels, classes, plots / "confusion.png")
+    splits, folder = (params.probe_linear.train, params.probe_linear.test), params.pack_images.target.source
+    target = data_set(folder, Packed(images, "images"), splits, classes)
+    source = pretrained_on(params.base.pretraining_set, target, summary["images"])
+    chosen = params.prepare_weights, params.train_basnet, params.extract_masks, params.pretrain
+    save_paper_tables(summary, iou_per_class(results), run_facts(target, source, *chosen), plots)
     log.info("reported the metrics in %s and %d files in %s", metrics, len(list(plots.iterdir())), plots)
 
 

@@ -27,10 +27,13 @@ ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"
 # whole, which DVC deletes before a run and records only after one that did not fail.
 RESULTS_WRITERS = {"pipeline/history.py"}
 SHARED_PARAMS = ("base.", "sweep", "refine_pseudolabels.threshold", "pretrain.encoder")
-# Baselines are scored by the protocols of the stages that score the pretrained network; the report lists what was run.
+# Baselines are scored by the protocols of the stages that score the pretrained network; the report says what was run.
 BORROWED = {
-    "score_baselines": {"cluster", "match_clusters", "retrieve", "probe_linear"},
-    "report": {"score_baselines"},
+    "score_baselines": ("cluster", "match_clusters", "retrieve", "probe_linear"),
+    "report": (
+        *("pack_images", "prepare_weights", "train_basnet", "extract_masks", "pretrain"),
+        *("probe_linear", "score_baselines"),
+    ),
 }
 
 
@@ -59,8 +62,7 @@ def law_1_one_name(graph: Graph) -> list[str]:
     for stage in graph.stages:
         for name in stage.params:
             section = name.split(".")[0]
-            own = {stage.base} | BORROWED.get(stage.base, set())
-            if section not in own and not name.startswith(SHARED_PARAMS):
+            if section not in (stage.base, *BORROWED.get(stage.base, ())) and not name.startswith(SHARED_PARAMS):
                 found.append(f"{stage.name}: tracks {name}, which is another stage's")
         if stage.module != f"stages.{stage.base}":
             found.append(f"{stage.name}: runs {stage.module}")

@@ -8,6 +8,18 @@ import pandas as pd
 from jaxtyping import Int64
 
 
+def save_tables(results: Path, priors: Sequence[str], digits: int, plots: Path) -> None:
+    """Write all of them as CSV files into `plots`; those of saliency scores with so many significant digits."""
+    losses = pretraining_losses(results)
+    if losses is not None:
+        losses.to_csv(plots / "pretrain.csv", index=False)
+    for name in ("scores", "gains"):
+        table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
+        table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{digits}g")
+    saliency_losses(results, priors).to_csv(plots / "saliency_losses.csv", index=False)
+    iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
+
+
 def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
     """Losses of the pseudo-label networks and of BAS-Net, one row an epoch, with the network's name."""
     folders = {f"refine {prior}": results / "refine_pseudolabels" / prior for prior in priors}
