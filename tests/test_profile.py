@@ -94,7 +94,7 @@ def test_the_documented_edits_are_valid(section: str, changed: str, own_params: 
 def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_params: Path, tmp_path: Path) -> None:
     before = own_params.read_text()
     overlay = tmp_path / "transfer.yaml"
-    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop}"
+    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop, other_things: background}"
     overlay.write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
     assert profile.apply(overlay, own_params) == ["base.pretraining_set", "pack_images.photos"]
     assert params.load(own_params).pack_images.more == ["photos"]
