@@ -10,17 +10,21 @@ from pipeline import params
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, LabelSet
 from stages import pack_images
-from tests.images.trees import save_photo
+from tests.images.trees import save_coco, save_photo
 from tests.profiles import changed
 
 
 def pack_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_error: Literal["stop", "skip"]) -> None:
+    settings = {"layout": "folder", "classes": [], "on_error": on_error}
+    pack_set(tmp_path / "photos", tmp_path / "out", monkeypatch, **settings)
+
+
+def pack_set(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
     loaded = params.load()
-    source = changed(loaded.pack_images.proposal, source="photos", on_error=on_error)
-    sets = loaded.pack_images.model_copy(update={"target": source})
+    target = changed(loaded.pack_images.target, limit={}, **settings)
+    sets = loaded.pack_images.model_copy(update={"target": target})
     monkeypatch.setattr(params, "load", lambda: loaded.model_copy(update={"pack_images": sets}))
-    out = tmp_path / "out"
-    pack_images.main("target", tmp_path / "photos", out / "images.h5", out / "labels.h5", out / "results")
+    pack_images.main("target", source, out / "images.h5", out / "labels.h5", out / "results")
 
 
 @pytest.fixture
@@ -52,6 +56,15 @@ def test_a_set_without_fault_lists_none(tmp_path: Path, monkeypatch: pytest.Monk
     save_photo(tmp_path / "photos" / "a.png")
     pack_folder(tmp_path, monkeypatch, "stop")
     assert (tmp_path / "out" / "results" / "skipped.csv").read_text() == "id,reason\n"
+
+
+def test_a_set_is_read_by_its_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = save_coco(tmp_path / "coco", {"val2017": {"000000000009": [(7, 1, 24), (9, 22, 8)]}})
+    settings = {"layout": "coco", "classes": ["background", "aeroplane", "person"], "other_things": "ignore"}
+    pack_set(source, tmp_path / "out", monkeypatch, **settings)
+    labels = LabelSet(tmp_path / "out" / "labels.h5").labels(0)
+    # Person, elephant, nothing.
+    assert labels.tolist() == [[2] * 8] * 3 + [[255] * 8] * 3
 
 
 @pytest.mark.usefixtures("photos")
