@@ -21,7 +21,8 @@ refine_pseudolabels: {epochs: 3, learning_rates: [0.003, 0.006]}
 fuse_pseudolabels: {epochs: 3}
 train_basnet: {epochs: 3}
 predict_saliency: {batch: 2}
-embed: {batch: 11, cells: {splits: [val, train], grid: 0, budget_mib: 2}}
+# A new network has a saliency of a half everywhere; with this threshold there is something to pool.
+embed: {batch: 11, paper: {threshold: 0.4}, cells: {splits: [val, train], grid: 0, budget_mib: 2}}
 pretrain: {split: all, batch: 4, epochs: 3, encoder: {dropout: 0.1}}
 """
 
