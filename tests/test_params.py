@@ -156,7 +156,14 @@ def test_merged_regions_are_refused(tmp_path: Path) -> None:
         load_changed(tmp_path, "extract_masks", proposal="images", components="merge")
 
 
-MORE = {"source": "coco", "layout": "folder", "limit": {}, "classes": [], "on_error": "stop", "other_things": "background"}
+MORE = {
+    "source": "coco",
+    "layout": "folder",
+    "limit": {},
+    "classes": [],
+    "on_error": "stop",
+    "other_things": "background",
+}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.figure import Figure
 
 from pipeline.images.palette import voc_palette
@@ -127,7 +127,7 @@ def save_neighbours(rows: Sequence[Sequence[ShownSegment]], classes: Sequence[st
     _save(figure, path)
 
 
-def save_confusion(pixels: Int[np.ndarray, "k c"], classes: Shaped[np.ndarray, " c"], path: Path) -> None:
+def save_confusion(pixels: Int[np.ndarray, "k c"], classes: Sequence[str], path: Path) -> None:
     """The confusion matrix (rows predicted, columns true), each true class scaled to 100 percent."""
     shares = 100 * pixels.T / np.maximum(pixels.sum(axis=0), 1)[:, None]
     side = 2 + 0.35 * len(classes)

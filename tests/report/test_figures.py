@@ -56,7 +56,7 @@ def test_figures_come_out_with_the_same_bytes(tmp_path: Path) -> None:
         )
         segment = ShownSegment("a", rows[0].image, labels > 0, 1)
         save_neighbours([[segment, segment._replace(label=2)]], CLASSES, tmp_path / f"{name}_neighbours.png")
-        save_confusion(np.eye(2, dtype=np.int64), np.array(["background", "cat"]), tmp_path / f"{name}_confusion.png")
+        save_confusion(np.eye(2, dtype=np.int64), ["background", "cat"], tmp_path / f"{name}_confusion.png")
     assert (tmp_path / "first.png").read_bytes() == (tmp_path / "second.png").read_bytes()
     assert (tmp_path / "first_confusion.png").read_bytes() == (tmp_path / "second_confusion.png").read_bytes()
     assert (tmp_path / "first_maps.png").read_bytes() == (tmp_path / "second_maps.png").read_bytes()

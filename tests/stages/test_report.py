@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import profile
+from pipeline.cluster_store import Clustering, NamedClusterings, Projection, write_clusters
+from pipeline.embedding_store import write_embeddings
+from pipeline.history import write_results
+from pipeline.images.codecs import encode_png
+from pipeline.packed import write_packed
+from stages import match_clusters, report, retrieve
+from tests.conftest import disc
+
+SUMMARIES = {
+    "score_saliency": {"maps": {}, "masks": {"iou": 0.5}},
+    "extract_masks": {"images": 12},
+    "pretrain": {"loss": 1.5},
+    "probe_linear": {"maskcontrast": {"best_on_val": {"miou_mean": 61.25}, "last": {"miou_mean": 60.25}}},
+    "score_baselines/saliency": {"linear": {"best_on_val": {"miou_mean": 6.5}}},
+    **{f"pack_images/{name}": {"images": 12} for name in ("proposal", "benchmark", "target")},
+    **{f"finetune/1.0-0-{init}": {"miou": 30.0} for init in ("start", "maskcontrast")},
+}
+TABLES = {
+    "score_saliency/scores": "source,max_f\nrbd,0.123456",
+    "score_saliency/gains": "source,max_f\nrbd,0.1",
+    "probe_linear/iou_per_class": "init,seed,class,iou\nmaskcontrast,0,background,80\nmaskcontrast,0,disc,40",
+    **{f"{name}/log": "epoch,loss\n1,0.5" for name in ("fuse_pseudolabels", "train_basnet", "pretrain")},
+    **{f"refine_pseudolabels/{prior}/log": "epoch,loss\n1,0.5" for prior in ("rbd", "mc")},
+}
+
+
+@pytest.fixture
+def finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which all stages but the report have run: every disc was found, and is its own cluster."""
+    (tmp_path / "splits.yaml").write_text("probe_linear: {train: train}\n")
+    profile.apply(tmp_path / "splits.yaml", folder / "params.yaml")
+    monkeypatch.chdir(folder)
+    ids, objects = [f"img_{i:02d}" for i in range(12)], [disc(i).astype(np.uint8) for i in range(12)]
+    entries = [(image_id, encode_png(label_map)) for image_id, label_map in zip(ids, objects, strict=True)]
+    write_packed(Path("labels.h5"), entries, "labels", metadata={"classes": ["background", "disc"]})
+    saliency = [np.pad(255 * each, ((0, 8), (0, 0))) for each in objects]
+    table = np.ones((12, 1), dtype=np.float32)
+    write_embeddings(Path("e.h5"), ids, saliency, {"maskcontrast": table}, 48, {"threshold": 0.5})
+    same = Clustering(np.zeros(4, dtype=np.int32), np.ones((1, 1), dtype=np.float32), 0.0)
+    projection = Projection(np.zeros(1, dtype=np.float32), np.ones((1, 1), dtype=np.float32))
+    write_clusters(
+        Path("c.h5"), ids[8:], {"maskcontrast": NamedClusterings(projection, {2: {0: same}})}, {"split": "val"}
+    )
+    match_clusters.main(Path("e.h5"), Path("c.h5"), Path("labels.h5"), Path("results/match_clusters"))
+    retrieve.main(Path("images.h5"), Path("e.h5"), Path("labels.h5"), Path("results/retrieve"))
+    for name, summary in SUMMARIES.items():
+        write_results(Path("results") / name, summary)
+    for name, text in TABLES.items():
+        path = Path("results") / f"{name}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return folder
+
+
+def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
+    images, labels, masks, embeddings, clusters = (
+        Path(f"{name}.h5") for name in ("images", "labels", "masks", "e", "c")
+    )
+    metrics, plots = Path("metrics/summary.json"), Path("plots")
+    report.main(images, labels, masks, embeddings, clusters, Path("results"), metrics, plots)
+    summary = json.loads((finished / "metrics" / "summary.json").read_text())
+    assert summary["baselines"]["saliency"]["linear"]["best_on_val"]["miou_mean"] == 6.5
+    files = {path.name for path in plots.iterdir()}
+    csv = {f"{name}.csv" for name in ("pretrain", "saliency_scores", "saliency_gains", "saliency_losses")}
+    assert files == csv | {"iou_per_class.csv", "confusion.png", "overlays.png", "paper_tables.md", "paper_tables.csv"}
+    page = (finished / "plots" / "paper_tables.md").read_text()
+    assert "sample/target (8/4 images, 48 px)" in page
+    assert "| MaskContrast | linear | 61.2 | 60.2 |" in page
+    assert "| saliency | linear | 6.5 |" in page
+    assert "published" not in page.replace("Published numbers are", "")
+    assert (finished / "plots" / "saliency_scores.csv").read_text() == "source,max_f\nrbd,0.1235\n"
