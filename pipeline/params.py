@@ -7,9 +7,9 @@ stage validates the whole file, it is refused by the first stage that runs.
 import difflib
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -150,16 +150,16 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    section: type[BaseModel] = Params
+    kind: Any = Params
     for part in location:
-        section = _section_below(section, str(part))
-    return list(section.model_fields)
+        kind = _kind_below(kind, str(part))
+    return list(kind.model_fields)
 
 
-def _section_below(section: type[BaseModel], name: str) -> type[BaseModel]:
-    of_mapping = get_args(section)
-    if of_mapping:  # under any name stands one kind of section
+def _kind_below(kind: Any, name: str) -> Any:
+    """What stands under a key of a section, or of a mapping to sections of one kind."""
+    of_mapping = get_args(kind)
+    if of_mapping:
         return of_mapping[1]
-    if name not in section.model_fields:
-        return ImageSource  # one more set of images
-    return section.model_fields[name].annotation  # type: ignore[return-value]
+    field = kind.model_fields.get(name)
+    return field.annotation if field else ImageSource  # one more set of images

@@ -56,7 +56,7 @@ def test_coco_changes_the_target_and_nothing_else(whole: Path, own_params: Path)
     assert {"pack_images.target.source", "pack_images.target.layout"} <= changed <= target
     loaded = params.load(own_params)
     asked = {loaded.pretrain.split, loaded.cluster.split, loaded.retrieve.bank, loaded.retrieve.query}
-    asked |= {loaded.probe_linear.train, loaded.probe_linear.test, loaded.finetune.train, loaded.finetune.test}
+    asked |= {loaded.probe_linear.train, loaded.probe_linear.test, loaded.draw_splits.train, loaded.finetune.test}
     assert asked <= set(SPLITS)
 
 

@@ -12,7 +12,7 @@ from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet
 from pipeline.networks.backbone import load_backbone
 from pipeline.params import Encoder as EncoderSettings
-from pipeline.scratch import IN_MEMORY
+from pipeline.scratch import Scratch
 from tests.profiles import SAMPLE, changed
 
 CPU = torch.device("cpu")
@@ -30,7 +30,9 @@ def test_the_starting_weights_as_a_baseline_have_the_vectors_that_embed_gives_th
     with torch.no_grad():  # new weights say 0.5 everywhere; like this some pixels are salient and some are not
         _, logits = encoder(images.squared(0, 48)[None])
         encoder.saliency_head.weight *= 2 / logits.std()
-    embed_set(images, encoder, load_backbone(start, 8), settings, CPU, tmp_path / "e.h5", IN_MEMORY)
+    (tmp_path / "scratch").mkdir()
+    scratch = Scratch(tmp_path / "scratch")
+    embed_set(images, encoder, load_backbone(start, 8), settings, CPU, tmp_path / "e.h5", scratch)
     stored = EmbeddingStore(tmp_path / "e.h5")
     assert 0.05 < np.mean([stored.foreground(i) for i in range(12)]) < 0.95
     pooled, kept = foreground_features(load_backbone(start, 8), images, stored, ["train"], "val", CPU)

@@ -34,7 +34,7 @@ TABLES = {
 @pytest.fixture
 def finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which all stages but the report have run: every disc was found, and is its own cluster."""
-    (tmp_path / "splits.yaml").write_text("probe_linear: {train: train}\n")
+    (tmp_path / "splits.yaml").write_text("probe_linear: {train: train}\nretrieve: {size: 0, kept_classes: []}\n")
     profile.apply(tmp_path / "splits.yaml", folder / "params.yaml")
     monkeypatch.chdir(folder)
     ids, objects = [f"img_{i:02d}" for i in range(12)], [disc(i).astype(np.uint8) for i in range(12)]
@@ -69,7 +69,8 @@ def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
     assert summary["baselines"]["saliency"]["linear"]["best_on_val"]["miou_mean"] == 6.5
     files = {path.name for path in plots.iterdir()}
     csv = {f"{name}.csv" for name in ("pretrain", "saliency_scores", "saliency_gains", "saliency_losses")}
-    assert files == csv | {"iou_per_class.csv", "confusion.png", "overlays.png", "paper_tables.md", "paper_tables.csv"}
+    figures = {f"{name}.png" for name in ("confusion", "overlays", "neighbours")}
+    assert files == csv | figures | {"iou_per_class.csv", "paper_tables.md", "paper_tables.csv"}
     page = (finished / "plots" / "paper_tables.md").read_text()
     assert "sample/target (8/4 images, 48 px)" in page
     assert "| MaskContrast | linear | 61.2 | 60.2 |" in page
