@@ -36,6 +36,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("basnet_loss", {"BATCH": 1, "SIZE": 32, "ROUNDS": 1}),
         ("crf", {"BATCH": 2, "SIZE": 96, "ROUNDS": 1}),
         ("kmeans", {"POINTS": 80, "MORE_CLUSTERS": 30, "ROUNDS": 1}),
+        ("probe", {"BATCH": 2, "SIZE": 32, "ROUNDS": 1}),
         ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
         (
             "views_cached",

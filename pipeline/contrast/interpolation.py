@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+from pipeline.networks.upsampling import upsampling_matrix
 
 # Numbers a strip: what is computed of its pixels should fit a processor's cache, while a GPU prefers few large kernels.
 STRIP = {"cpu": 2**20, "cuda": 2**24}
@@ -28,7 +29,7 @@ class Upsampling:
     @classmethod
     def between(cls, small: Sequence[int], large: Sequence[int], like: Tensor) -> "Upsampling":
         """The upsampling from one size (rows, columns) to another, in the precision and on the device of `like`."""
-        return cls(*(_matrix(side, target, like) for side, target in zip(small, large, strict=True)))
+        return cls(*(upsampling_matrix(side, target, like) for side, target in zip(small, large, strict=True)))
 
     def strips(
         self, mask: Bool[Tensor, "height width"], width: int
@@ -73,12 +74,6 @@ class Upsampling:
         full = gradient.new_zeros(size[0] * size[1], gradient.shape[1]).index_copy_(0, chosen, gradient)
         mixed = self.columns.T @ full.unflatten(0, size)
         return (self.rows.T @ mixed.flatten(1)).unflatten(1, mixed.shape[1:])
-
-
-def _matrix(side: int, target: int, like: Tensor) -> Float[Tensor, "target side"]:
-    # The upsampled unit vectors are the matrix's columns, so it agrees with F.interpolate by construction.
-    units = torch.eye(side, dtype=like.dtype, device=like.device)
-    return F.interpolate(units[None], size=target, mode="linear", align_corners=False)[0].T.contiguous()
 
 
 def _paired(matrix: Float[Tensor, "target side"]) -> Float[Tensor, "target pairs"]:

@@ -19,7 +19,8 @@ from pipeline.runtime import device, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
-from pipeline.segmentation.pixel_classifier import pixel_classifier, pixel_cross_entropy, score
+from pipeline.segmentation.pixel_classifier import pixel_classifier, score
+from pipeline.segmentation.pixel_loss import pixel_cross_entropy
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 

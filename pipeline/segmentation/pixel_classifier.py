@@ -1,15 +1,14 @@
-"""A 1x1 classifier on feature maps: its weights, its loss, its score."""
+"""A 1x1 classifier on feature maps: its weights, its score."""
 
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from pipeline.metrics.confusion import IGNORED, Confusion
-from pipeline.networks.upsampling import upsample
+from pipeline.metrics.confusion import Confusion
 from pipeline.segmentation.label_batches import LabelledSquares, resize_labels
+from pipeline.segmentation.logit_strips import class_map
 
 
 def pixel_classifier(channels: int, classes: int) -> nn.Conv2d:
@@ -20,21 +19,6 @@ def pixel_classifier(channels: int, classes: int) -> nn.Conv2d:
     return classifier
 
 
-def pixel_cross_entropy(logits: Float[Tensor, "b c h w"], labels: UInt8[Tensor, "b height width"]) -> Float[Tensor, ""]:
-    """Mean cross-entropy over the labelled pixels, the logits upsampled to the labels; 0 without such pixels.
-
-    One image at a time, so that upsampled logits stay in a processor's cache: at 224 pixels and 21 classes this takes
-    60 % of the time of the whole batch at once. Summed apart, since the reduction inside a cross-entropy of maps is
-    not deterministic on GPUs.
-    """
-    size = (labels.shape[1], labels.shape[2])
-    total = logits.new_zeros(())
-    for i in range(len(logits)):
-        full, truth = upsample(logits[i : i + 1], size), labels[i : i + 1].long()
-        total = total + F.cross_entropy(full, truth, ignore_index=IGNORED, reduction="none").sum()
-    return total / (labels != IGNORED).sum().clamp_min(1)
-
-
 @torch.no_grad()
 def score(logits: Iterable[Float[Tensor, "b c h w"]], squares: LabelledSquares) -> Confusion:
     """Confusion of the predictions with the untouched label maps, at every image's original size.
@@ -42,11 +26,9 @@ def score(logits: Iterable[Float[Tensor, "b c h w"]], squares: LabelledSquares) 
     `logits` come in batches, in the order of `squares`. A pixel's class is chosen on the square; the map of classes
     is then resized by nearest neighbour, as in the official offline evaluation.
     """
-    confusion, done = Confusion(len(squares.classes), len(squares.classes)), 0
-    for batch in logits:
-        predicted = upsample(batch, (squares.size, squares.size)).argmax(dim=1)
-        for j, classes in enumerate(predicted.to(torch.uint8).cpu().numpy(), start=done):
-            truth = squares.truth(j)
-            confusion.add(resize_labels(classes, *truth.shape), truth)
-        done += len(batch)
+    confusion = Confusion(len(squares.classes), len(squares.classes))
+    for j, small in enumerate(each for batch in logits for each in batch):
+        truth = squares.truth(j)
+        predicted = class_map(small, squares.size).cpu().numpy()
+        confusion.add(resize_labels(predicted, *truth.shape), truth)
     return confusion
