@@ -8,20 +8,17 @@ iterations holds for all fractions, images are whole squares under the augmentat
 power is 0.9 and scale and shift learn. What is scored is the network after the last iteration.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int64, UInt8
-from PIL import Image
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from pipeline.history import History
-from pipeline.metrics.confusion import IGNORED
 from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.params import Encoder, Finetune, FinetuneRates
@@ -29,19 +26,15 @@ from pipeline.progress import track
 from pipeline.runtime import device, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
-from pipeline.segmentation.label_batches import LabelledSquares, square_pair
+from pipeline.segmentation.augmentation import AugmentedSquares, Draw
+from pipeline.segmentation.label_batches import LabelledSquares
 from pipeline.segmentation.pixel_classifier import pixel_classifier, score
 from pipeline.segmentation.pixel_loss import pixel_cross_entropy
 from pipeline.training.checkpoint import Checkpoint
 from pipeline.training.loop import train_epochs
 from pipeline.training.schedules import poly
 
-ANGLE, SCALES = 5.0, (0.75, 1.25)
-# The colour that normalisation takes to zero for networks trained on ImageNet.
-MEAN_COLOUR = (124, 116, 104)
 STRETCHES = 10
-
-Draw = tuple[int, int, int]
 
 
 class Segmenter(nn.Module):
@@ -63,51 +56,6 @@ def initial_network(init: Literal["start", "maskcontrast"], path: Path, encoder:
     seed_torch(seed, "decoder")
     backbone = load_backbone(path, encoder.output_stride)
     return DeepLab(backbone, encoder)
-
-
-def augment(
-    image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"], rng: np.random.Generator
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-    """Flip (p = 0.5), rotate (up to 5 degrees) and scale (0.75 to 1.25) both about their centre.
-
-    The image is interpolated, the labels are not. What comes from outside the image is ignored by the loss; the
-    official code labels it background, which at scale 0.75 is 44 % of the pixels.
-    """
-    if rng.random() < 0.5:
-        image, labels = image[:, ::-1], labels[:, ::-1]
-    angle, scale = math.radians(rng.uniform(-ANGLE, ANGLE)), rng.uniform(*SCALES)
-    return (
-        about_centre(image, angle, scale, Image.Resampling.BILINEAR, MEAN_COLOUR),
-        about_centre(labels, angle, scale, Image.Resampling.NEAREST, IGNORED),
-    )
-
-
-def about_centre(
-    pixels: UInt8[np.ndarray, "h w *c"],
-    angle: float,
-    scale: float,
-    resampling: Image.Resampling,
-    fill: int | tuple[int, int, int],
-) -> UInt8[np.ndarray, "h w *c"]:
-    """Pixels rotated counter-clockwise by `angle` (radians) and enlarged by `scale`, the rest `fill`ed."""
-    y, x = pixels.shape[0] / 2, pixels.shape[1] / 2
-    cos, sin = math.cos(angle) / scale, math.sin(angle) / scale
-    # Pillow wants the map from the result's coordinates to the source's.
-    coefficients = (cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y)
-    source = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.array(source.transform(source.size, Image.Transform.AFFINE, coefficients, resampling, fillcolor=fill))
-
-
-class AugmentedSquares(Dataset):
-    """Random views of labelled images: item (iteration, position, j) is image j as seen at that place in training."""
-
-    def __init__(self, squares: LabelledSquares, seed: int) -> None:
-        self.squares, self.seed = squares, seed
-
-    def __getitem__(self, draw: Draw) -> tuple[Float32[Tensor, "3 s s"], UInt8[Tensor, "s s"]]:
-        iteration, position, j = draw
-        rng = generator(self.seed, "augmentation", iteration, position)
-        return square_pair(*augment(*self.squares.original(j), rng), self.squares.size)
 
 
 def draw_batches(images: int, batch: int, iterations: int, seed: int) -> list[list[Draw]]:
