@@ -38,6 +38,7 @@ from pipeline.sections.evaluation import (
     DrawSplits as DrawSplits,
     Finetune as Finetune,
     FinetuneRates as FinetuneRates,
+    LabelCrf as LabelCrf,
     MatchClusters as MatchClusters,
     MatchingProtocol as MatchingProtocol,
     ProbeLinear as ProbeLinear,

@@ -1,6 +1,6 @@
 """Fine-tune from one initialisation on a fraction of the labels.
 
-Writes `summary.json` (mIoU in percent), `log.csv` (losses) and `iou_per_class.csv` (percent).
+Writes `summary.json` (mIoU in percent, with a CRF also after it), `log.csv` (losses), `iou_per_class.csv` (percent).
 """
 
 from pathlib import Path
@@ -18,6 +18,7 @@ from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import finetune, initial_network, learning_rates, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
+from pipeline.segmentation.label_crf import require_backend
 from pipeline.segmentation.label_fractions import read_images
 
 
@@ -33,6 +34,7 @@ def main(
 ) -> None:
     """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
+    require_backend(params.finetune.crf)
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)
@@ -45,12 +47,14 @@ def main(
     with scratch_area(f"finetune@{out.name}", [images, labels, chosen, weights], *decisive) as scratch:
         segmenter, history = finetune(network, train, section, rates, seed, scratch)
         confusion = score_segmenter(segmenter, test, section.batch)
-        miou = 100 * mean_iou(confusion)
+        scores = {"miou": 100 * mean_iou(confusion)}
+        if section.crf.backend != "none":
+            scores["miou_crf"] = 100 * mean_iou(score_segmenter(segmenter, test, section.batch, section.crf))
         facts = {"fraction": fraction, "split": split, "init": init, "images": len(train)}
-        write_results(out, {**facts, "iterations": section.iterations, "miou": miou}, history)
+        write_results(out, {**facts, "iterations": section.iterations, **scores}, history)
         table = {"class": label_set.classes, "iou": 100 * class_iou(confusion)}
         pd.DataFrame(table).to_csv(out / "iou_per_class.csv", index=False)
-    log.info("fine-tuned %s on %d images, mIoU %.1f", init, len(train), miou)
+    log.info("fine-tuned %s on %d images, mIoU %.1f", init, len(train), scores["miou"])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pipeline.params import Baseline, load
 from pipeline.runtime import device, log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.segmentation.baseline import iou_table, kmeans_scores, linear_scores, retrieval_scores
-from pipeline.segmentation.linear_head import probe
+from pipeline.segmentation.linear_probe import probe
 
 
 def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, out: Path) -> None:

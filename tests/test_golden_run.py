@@ -51,9 +51,13 @@ def test_the_metrics_are_complete_and_within_bounds(finished: Path) -> None:
         for protocol in ("a", "a_prime", "b"):
             assert 5 < summary["kmeans"][table]["k6"][protocol]["miou_mean"] < 60
     assert set(summary["retrieve"]["maskcontrast"]) == {"bank", "queries", "all_classes", "two_classes"}
-    assert 5 < summary["linear"]["maskcontrast"]["miou_mean"] < 60
+    for network in ("maskcontrast", "start"):
+        linear = summary["linear"][network]
+        assert set(linear) == {"seeds", "last", "best_on_val"}
+        assert 5 < linear["last"]["miou_mean"] < 60
+        assert 5 < linear["best_on_val"]["miou_mean"] < 60
     assert 5 < summary["finetune"]["100pct"]["maskcontrast"]["miou_mean"] < 60
-    assert 5 < summary["baselines"]["saliency"]["linear"]["miou_mean"] < 60
+    assert 5 < summary["baselines"]["saliency"]["linear"]["last"]["miou_mean"] < 60
     for protocol in ("kmeans_pixels", "kmeans_same_foreground"):
         assert 5 < summary["baselines"]["saliency"][protocol]["k6"]["a"]["miou_mean"] < 60
     # A blank map has an IoU of 0, an all-white one about 0.3.
@@ -71,6 +75,7 @@ def test_the_plots_are_there(finished: Path) -> None:
     for figure in ("overlays", "neighbours"):
         assert (plots / f"{figure}.png").stat().st_size > 1000
     assert (plots / "pretrain.csv").read_text().startswith("epoch,")
+    assert (plots / "probe_linear.csv").read_text().startswith("network,epoch,miou\n")
 
 
 def test_a_second_run_runs_nothing(finished: Path) -> None:

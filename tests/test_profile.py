@@ -160,6 +160,9 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
         (rates.network, rates.classifier, rates.frozen_batchnorm)
         for rates in (finetune.start, finetune.maskcontrast, finetune.maskcontrast_small)
     ] == [(0.004, 0.004, False), (0.004, 0.004, True), (0.001, 0.1, True)]
+    probe = loaded.probe_linear
+    assert (probe.epochs, probe.batch, probe.learning_rate, probe.weight_decay) == (60, 16, 0.1, 0.0001)
+    assert (probe.views, probe.decay_epochs, probe.standardize, probe.outside) == (60, [40], False, "ignored")
 
 
 def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params: Path) -> None:
@@ -168,7 +171,7 @@ def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params:
     views = [f"views.{key}" for key in ("augmentation", "min_foreground", "max_foreground", "max_tries", "transforms")]
     pretrain = [*views, "batch", "epochs", "queue", "negatives", "class_balance", "saliency_balance"]
     assert sorted(changed) == sorted(
-        [f"pretrain.{key}" for key in pretrain] + ["embed.pooling", "probe_linear.decay_epochs"]
+        [f"pretrain.{key}" for key in pretrain] + ["embed.pooling", "probe_linear.decay_epochs", "probe_linear.outside"]
     )
     loaded = params.load(own_params)
     assert (loaded.pretrain.batch, loaded.pretrain.queue, loaded.pretrain.epochs) == (128, 256, 40)

@@ -41,12 +41,14 @@ def gather(results: Path, sets: Iterable[str], sweep: Sweep, baselines: Iterable
 
 
 def finetuning(folder: Path, sweep: Sweep) -> dict[str, Any]:
-    """Mean and sample s.d. over the splits, for every fraction and initialisation."""
+    """Mean and sample s.d. over the splits, for every fraction and initialisation; after a CRF where there was one."""
     table: dict[str, Any] = {}
     for fraction in sweep.fractions:
         for init in sweep.inits:
-            scores = [_read(folder / f"{fraction}-{split}-{init}")["miou"] for split in sweep.splits]
-            table.setdefault(percent_key(fraction), {})[init] = mean_and_std("miou", scores)
+            runs = [_read(folder / f"{fraction}-{split}-{init}") for split in sweep.splits]
+            names = [name for name in ("miou", "miou_crf") if name in runs[0]]
+            scores = [mean_and_std(name, [run[name] for run in runs]) for name in names]
+            table.setdefault(percent_key(fraction), {})[init] = {key: v for each in scores for key, v in each.items()}
     return table
 
 

@@ -18,6 +18,7 @@ def save_tables(results: Path, priors: Sequence[str], digits: int, plots: Path) 
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{digits}g")
     saliency_losses(results, priors).to_csv(plots / "saliency_losses.csv", index=False)
     iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
+    probe_validation(results).to_csv(plots / "probe_linear.csv", index=False)
 
 
 def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
@@ -39,13 +40,17 @@ def pretraining_losses(results: Path) -> pd.DataFrame | None:
 
 
 def iou_per_class(results: Path) -> pd.DataFrame:
-    """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast."""
+    """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast.
+
+    Of the linear probe it is the last epoch, since the best one is chosen on the images that are scored.
+    """
+    linear = _of_maskcontrast(pd.read_csv(results / "probe_linear" / "iou_per_class.csv"))
     kmeans = _of_protocol_a(pd.read_csv(results / "match_clusters" / "iou_per_class.csv"))
     classes = kmeans["class"].nunique()
     tables = {
         "K-means": kmeans[(kmeans["name"] == "maskcontrast") & (kmeans["clusters"] == classes)],
         "retrieval": _of_maskcontrast(pd.read_csv(results / "retrieve" / "iou_per_class.csv")),
-        "linear": _of_maskcontrast(pd.read_csv(results / "probe_linear" / "iou_per_class.csv")),
+        "linear": linear[linear["epoch"] == "last"],
     }
     means = {name: table.groupby("class", sort=False)["iou"].mean() for name, table in tables.items()}
     return pd.concat(means, names=["protocol"]).round(2).reset_index()
@@ -53,6 +58,13 @@ def iou_per_class(results: Path) -> pd.DataFrame:
 
 def _of_protocol_a(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table["protocol"] == "a"]
+
+
+def probe_validation(results: Path) -> pd.DataFrame:
+    """MIoU in percent of the linear probe's evaluated epochs on squares of the test images, mean over seeds."""
+    table = pd.read_csv(results / "probe_linear" / "validation.csv")
+    means = table.rename(columns={"init": "network"}).pivot_table("miou", ["network", "epoch"], sort=False)
+    return means.round(2).reset_index()
 
 
 def _of_maskcontrast(table: pd.DataFrame) -> pd.DataFrame:

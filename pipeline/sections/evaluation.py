@@ -82,21 +82,42 @@ class Retrieve(Section):
         return classes
 
 
-class ProbeLinear(Section):
-    """Frozen network and a 1x1 classifier (paper section 4.1); trained without augmentation.
+class LabelCrf(Section):
+    """Dense CRF on label maps: `none`, or by the extra `pydensecrf`; sigmas in pixels and in colours of 0..255."""
 
-    `learning_rate` is that of features standardised to unit length: 5 suits any network, above 8 steps may overshoot.
+    backend: Literal["none", "pydensecrf"]
+    iterations: Count
+    smoothness_sigma: Positive
+    smoothness_weight: NonNegative
+    position_sigma: Positive
+    colour_sigma: Positive
+    appearance_weight: NonNegative
+
+
+class ProbeLinear(Section):
+    """Frozen network and a 1x1 classifier (paper section 4.1).
+
+    `views` random views of each training image are drawn once (flip, rotation, scale) and seen in turn, one an epoch;
+    0 are the images as they are. `outside` is what lies beyond the image in a view. With `standardize` features have
+    unit length on average, and a `learning_rate` of 5 suits any network (above 8 steps may overshoot); the published
+    head is plain, at 0.1 for most networks. Every `evaluate_every` epochs the test images are scored, and of these
+    epochs the best is reported beside the last.
     """
 
     train: str
     test: str
     size: Annotated[int, Field(ge=32)]
+    views: Annotated[int, Field(ge=0)]
+    outside: Literal["ignored", "background"]
+    standardize: bool
     batch: Count
     epochs: Count
+    evaluate_every: Count
     learning_rate: Positive
     weight_decay: NonNegative
     decay_epochs: list[Count]
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    crf: LabelCrf
 
 
 class Baseline(PrepareWeights):
@@ -149,6 +170,7 @@ class Finetune(Section):
     maskcontrast: FinetuneRates
     small_up_to: Fraction
     maskcontrast_small: FinetuneRates
+    crf: LabelCrf
 
 
 class Report(Section):

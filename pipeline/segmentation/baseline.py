@@ -13,7 +13,7 @@ from pipeline.embedding_store import EmbeddingStore
 from pipeline.metrics.confusion import class_iou
 from pipeline.packed import Packed
 from pipeline.params import Cluster, MatchClusters, Retrieve
-from pipeline.segmentation import linear_head, matching, retrieval
+from pipeline.segmentation import linear_probe, matching, retrieval
 from pipeline.segmentation.clustering_confusions import count_clusterings
 from pipeline.segmentation.kmeans import cluster_cells, cluster_embeddings
 from pipeline.segmentation.region_counts import count_foregrounds
@@ -35,10 +35,10 @@ class Scores(NamedTuple):
     confused: list[Confused]
 
 
-def linear_scores(probes: Sequence[linear_head.Probe]) -> Scores:
-    """The linear probe."""
+def linear_scores(probes: Sequence[linear_probe.Probe]) -> Scores:
+    """The linear probe; the label maps are those of the last epoch."""
     confused = [Confused("linear", 0, found.seed, found.confusion) for found in probes]
-    return Scores({"linear": linear_head.mean_and_spread(probes)}, confused)
+    return Scores({"linear": linear_probe.mean_and_spread(probes)}, confused)
 
 
 def kmeans_scores(

@@ -21,13 +21,14 @@ from torch.utils.data import DataLoader
 from pipeline.history import History
 from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import DeepLab, load_deeplab
-from pipeline.params import Encoder, Finetune, FinetuneRates
+from pipeline.params import Encoder, Finetune, FinetuneRates, LabelCrf
 from pipeline.progress import track
 from pipeline.runtime import device, workers
 from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.augmentation import AugmentedSquares, Draw
 from pipeline.segmentation.label_batches import LabelledSquares
+from pipeline.segmentation.label_crf import score_after_crf
 from pipeline.segmentation.pixel_classifier import pixel_classifier, score
 from pipeline.segmentation.pixel_loss import pixel_cross_entropy
 from pipeline.training.checkpoint import Checkpoint
@@ -133,8 +134,15 @@ def finetune(
     return segmenter, history
 
 
-def score_segmenter(segmenter: Segmenter, squares: LabelledSquares, batch: int) -> Int64[np.ndarray, "c c"]:
-    """Predicted (rows) against true classes in pixels, at the original sizes; the segmenter ends in evaluation mode."""
+def score_segmenter(
+    segmenter: Segmenter, squares: LabelledSquares, batch: int, crf: LabelCrf | None = None
+) -> Int64[np.ndarray, "c c"]:
+    """Predicted (rows) against true classes in pixels, at the original sizes, with `crf` after the CRF.
+
+    The segmenter ends in evaluation mode.
+    """
     segmenter.eval()
     loader = track(DataLoader(squares, batch, num_workers=workers()), "scoring", unit="batch")
-    return score((segmenter(images.to(device())) for images, _ in loader), squares).counts
+    logits = (segmenter(images.to(device())) for images, _ in loader)
+    with torch.no_grad():
+        return (score_after_crf(logits, squares, crf) if crf else score(logits, squares)).counts

@@ -20,7 +20,7 @@ def pixel_classifier(channels: int, classes: int) -> nn.Conv2d:
 
 
 @torch.no_grad()
-def score(logits: Iterable[Float[Tensor, "b c h w"]], squares: LabelledSquares) -> Confusion:
+def score(logits: Iterable[Float[Tensor, "_ c h w"]], squares: LabelledSquares) -> Confusion:
     """Confusion of the predictions with the untouched label maps, at every image's original size.
 
     `logits` come in batches, in the order of `squares`. A pixel's class is chosen on the square; the map of classes

@@ -28,7 +28,7 @@ def results(tmp_path: Path) -> Path:
     put(tmp_path / "pretrain", {"loss": 2.0})
     put(tmp_path / "match_clusters", {"maskcontrast": {"21": {"seeds": 5, "a": {"miou_mean": 35.01234}}}})
     put(tmp_path / "retrieve", {"start": {"miou": 20.0}})
-    put(tmp_path / "probe_linear", {"start": {"miou_mean": 45.0}})
+    put(tmp_path / "probe_linear", {"start": {"seeds": 3, "last": {"miou_mean": 45.0}}})
     for name in ("saliency", "dropped"):
         put(tmp_path / "score_baselines" / name, {"linear": {"miou_mean": 6.54321}})
     return tmp_path
@@ -40,6 +40,7 @@ def test_numbers_are_rounded_and_keys_hold_no_dot(results: Path) -> None:
     assert summary["saliency"]["shapes"]["rbd"] == {"mae": 0.1235}
     assert summary["kmeans"]["maskcontrast"] == {"k21": {"seeds": 5, "a": {"miou_mean": 35.01}}}
     assert summary["masks"] == {"images": 36, "rejected": 2, "scored": {"iou": 0.5}}
+    assert summary["linear"]["start"] == {"seeds": 3, "last": {"miou_mean": 45.0}}
     assert list(summary["finetune"]) == ["12_5pct", "100pct"]
     assert summary["baselines"] == {"saliency": {"linear": {"miou_mean": 6.543}}}
 
@@ -47,6 +48,15 @@ def test_numbers_are_rounded_and_keys_hold_no_dot(results: Path) -> None:
 def test_finetuning_is_the_mean_and_sample_deviation_over_splits(results: Path) -> None:
     table = finetuning(results / "finetune", SWEEP)
     assert table["12_5pct"]["maskcontrast"] == {"miou_mean": 16.0, "miou_std": pytest.approx(2**0.5)}
+
+
+def test_finetuning_after_a_crf_stands_beside(tmp_path: Path) -> None:
+    for split in (0, 1):
+        put(tmp_path / f"0.5-{split}-start", {"miou": 10.0, "miou_crf": 12.0 + split})
+    sweep = Sweep(priors=["rbd"], fractions=[0.5], splits=[0, 1], inits=["start"])
+    assert finetuning(tmp_path, sweep)["50pct"]["start"] == {
+        "miou_mean": 10.0, "miou_std": 0.0, "miou_crf_mean": 12.5, "miou_crf_std": pytest.approx(0.5**0.5),
+    }  # fmt: skip
 
 
 def test_items_that_left_the_sweep_leave_no_number(results: Path) -> None:

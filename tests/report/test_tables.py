@@ -1,7 +1,14 @@
 from pathlib import Path
 
 from pipeline.history import History, write_results
-from pipeline.report.tables import cluster_classes, confusion, iou_per_class, pretraining_losses, saliency_losses
+from pipeline.report.tables import (
+    cluster_classes,
+    confusion,
+    iou_per_class,
+    pretraining_losses,
+    probe_validation,
+    saliency_losses,
+)
 
 CLASSES = ["background", "cat", "dog"]
 
@@ -39,7 +46,8 @@ def test_iou_is_the_mean_over_seeds_of_maskcontrast_under_protocol_a_at_k_equal_
     rows += "start,3,0,a,cat,99\nmaskcontrast,9,0,a,cat,99\nmaskcontrast,3,0,b,cat,99\n"
     put(tmp_path / "match_clusters" / "iou_per_class.csv", "name,clusters,seed,protocol,class,iou\n" + rows)
     put(tmp_path / "retrieve" / "iou_per_class.csv", "name,class,iou\nmaskcontrast,cat,50\nstart,cat,1\n")
-    put(tmp_path / "probe_linear" / "iou_per_class.csv", "init,seed,class,iou\nmaskcontrast,0,cat,60\nstart,0,cat,1\n")
+    linear = "maskcontrast,0,last,cat,60\nmaskcontrast,0,best_on_val,cat,99\nstart,0,last,cat,1\n"
+    put(tmp_path / "probe_linear" / "iou_per_class.csv", "init,seed,epoch,class,iou\n" + linear)
     assert iou_per_class(tmp_path).to_numpy().tolist() == [
         ["K-means", "background", 85.0],
         ["K-means", "cat", 20.0],
@@ -47,6 +55,14 @@ def test_iou_is_the_mean_over_seeds_of_maskcontrast_under_protocol_a_at_k_equal_
         ["retrieval", "cat", 50.0],
         ["linear", "cat", 60.0],
     ]
+
+
+def test_validation_of_the_probe_is_the_mean_over_seeds_by_network_and_epoch(tmp_path: Path) -> None:
+    rows = "maskcontrast,0,5,10\nmaskcontrast,0,10,20\nmaskcontrast,1,5,20\nmaskcontrast,1,10,40\nstart,0,5,1\n"
+    put(tmp_path / "probe_linear" / "validation.csv", "init,seed,epoch,miou\n" + rows)
+    table = probe_validation(tmp_path)
+    assert list(table) == ["network", "epoch", "miou"]
+    assert table.to_numpy().tolist() == [["maskcontrast", 5, 15.0], ["maskcontrast", 10, 30.0], ["start", 5, 1.0]]
 
 
 def test_confusion_has_predicted_rows_and_true_columns_in_class_order(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pipeline.history import History
 from pipeline.images.codecs import encode_png
 from pipeline.packed import Packed, write_packed
 from pipeline.segmentation.baseline import iou_table, kmeans_scores, linear_scores, retrieval_scores
-from pipeline.segmentation.linear_head import Probe
+from pipeline.segmentation.linear_probe import Probe
 from tests.profiles import SAMPLE, changed
 
 CLASSES = ["background", "cat", "dog"]
@@ -60,8 +60,10 @@ def test_features_that_say_nothing_about_the_class_paint_one_class(
 
 
 def test_the_table_names_protocol_clusters_and_seed():
-    found = linear_scores([Probe(seed, np.diag([4, 3, 2]), History()) for seed in (5, 6)])
-    assert found.summary["linear"]["miou_mean"] == 100
+    perfect = np.diag([4, 3, 2])
+    confusions = {"last": perfect, "best_on_val": perfect}
+    found = linear_scores([Probe(seed, confusions, History(), History()) for seed in (5, 6)])
+    assert found.summary["linear"]["last"]["miou_mean"] == 100
     table = iou_table([found], CLASSES)
     assert table.columns.tolist() == ["protocol", "clusters", "seed", "class", "iou"]
     assert table.values.tolist()[3] == ["linear", 0, 6, "background", 100]

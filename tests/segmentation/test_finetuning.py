@@ -5,12 +5,13 @@ import pytest
 import torch
 
 from pipeline.images.datasets import ImageSet, LabelSet
-from pipeline.metrics.confusion import mean_iou
+from pipeline.metrics.confusion import Confusion, mean_iou
 from pipeline.networks.backbone import Backbone, save_backbone
 from pipeline.networks.deeplab import DeepLab
 from pipeline.networks.weights import save_network
 from pipeline.params import Finetune, FinetuneRates
 from pipeline.scratch import Scratch
+from pipeline.segmentation import finetuning
 from pipeline.segmentation.finetuning import (
     Segmenter,
     draw_batches,
@@ -40,6 +41,7 @@ SECTION = Finetune(
     maskcontrast=FROZEN,
     small_up_to=0.02,
     maskcontrast_small=SMALL,
+    crf=SAMPLE.finetune.crf,
 )
 SHORT = SECTION.model_copy(update={"iterations": 3})
 
@@ -158,3 +160,17 @@ def test_pretrained_weights_come_with_their_decoder(tmp_path: Path) -> None:
     )
     loaded = initial_network("maskcontrast", tmp_path / "m.pt", ENCODER, 0)
     assert all(torch.equal(tensor, loaded.state_dict()[name]) for name, tensor in network.state_dict().items())
+
+
+def test_after_the_crf_the_same_images_are_scored(
+    coloured: Coloured, train: LabelledSquares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val = LabelledSquares(*coloured, np.array([6, 7]), 64)
+    given = []
+    monkeypatch.setattr(finetuning, "score_after_crf", lambda *arguments: given.append(arguments) or Confusion(3, 3))
+    segmenter = Segmenter(random_deeplab(), 3)
+    crf = changed(SECTION.crf, backend="pydensecrf")
+    assert not score_segmenter(segmenter, val, 1, crf).any()
+    ((logits, squares, settings),) = given
+    assert (squares, settings) == (val, crf)
+    assert len(list(logits)) == 2

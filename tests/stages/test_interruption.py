@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pipeline import profile
-from tests.stages.tiny_runs import PREDICT, PRETRAIN, RUNS, Run, saves, start, written
+from tests.stages.tiny_runs import PREDICT, PRETRAIN, PROBE, RUNS, Run, saves, start, written
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def finish(run: Run, folder: Path) -> dict[str, bytes]:
     return written(folder)
 
 
-@pytest.mark.parametrize("run", [*RUNS, PREDICT], ids=lambda run: run.stage)
+@pytest.mark.parametrize("run", [*RUNS, PREDICT, PROBE], ids=lambda run: run.stage)
 def test_a_killed_stage_ends_with_the_same_bytes(run: Run, folder: Path, tmp_path: Path) -> None:
     undisturbed, rng = shutil.copytree(folder, tmp_path / "undisturbed"), np.random.default_rng(0)
     expected = finish(run, undisturbed)

@@ -25,7 +25,8 @@ SUMMARIES = {
 TABLES = {
     "score_saliency/scores": "source,max_f\nrbd,0.123456",
     "score_saliency/gains": "source,max_f\nrbd,0.1",
-    "probe_linear/iou_per_class": "init,seed,class,iou\nmaskcontrast,0,background,80\nmaskcontrast,0,disc,40",
+    "probe_linear/iou_per_class": "init,seed,epoch,class,iou\nmaskcontrast,0,last,background,80\nmaskcontrast,0,last,disc,40",
+    "probe_linear/validation": "init,seed,epoch,miou\nmaskcontrast,0,1,50",
     **{f"{name}/log": "epoch,loss\n1,0.5" for name in ("fuse_pseudolabels", "train_basnet", "pretrain")},
     **{f"refine_pseudolabels/{prior}/log": "epoch,loss\n1,0.5" for prior in ("rbd", "mc")},
 }
@@ -68,7 +69,9 @@ def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
     summary = json.loads((finished / "metrics" / "summary.json").read_text())
     assert summary["baselines"]["saliency"]["linear"]["best_on_val"]["miou_mean"] == 6.5
     files = {path.name for path in plots.iterdir()}
-    csv = {f"{name}.csv" for name in ("pretrain", "saliency_scores", "saliency_gains", "saliency_losses")}
+    csv = {
+        f"{name}.csv" for name in ("pretrain", "saliency_scores", "saliency_gains", "saliency_losses", "probe_linear")
+    }
     figures = {f"{name}.png" for name in ("confusion", "overlays", "neighbours")}
     assert files == csv | figures | {"iou_per_class.csv", "paper_tables.md", "paper_tables.csv"}
     page = (finished / "plots" / "paper_tables.md").read_text()

@@ -44,6 +44,7 @@ RUNS = [
 ]
 PRETRAIN = Run("pretrain", ("images.h5", "masks.h5", "start.pt", "out/maskcontrast.pt", "out/results"))
 EMBED = Run("embed", ("images.h5", "start.pt", "encoder.pt", "out/target.h5"))
+PROBE = Run("probe_linear", ("images.h5", "labels.h5", "start.pt", "encoder.pt", "out/results"))
 PREDICT = Run("predict_saliency", ("basnet.pt", "images.h5", "unseen.h5", "out/target.h5", "out/benchmark.h5"))
 
 
@@ -55,7 +56,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def start(run: Callable[[Path], None], folder: Path):
     """Start a run in a process of its own, forked from a server that has imported the stages."""
-    return forked([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN)], run, folder)
+    return forked([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN, PROBE)], run, folder)
 
 
 def saves(folder: Path) -> set[tuple[str, int]]:
