@@ -18,7 +18,6 @@ from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import finetune, initial_network, learning_rates, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
-from pipeline.segmentation.label_crf import require_backend
 from pipeline.segmentation.label_fractions import read_images
 
 
@@ -34,7 +33,6 @@ def main(
 ) -> None:
     """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
-    require_backend(params.finetune.crf)
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)

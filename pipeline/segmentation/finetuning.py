@@ -28,7 +28,7 @@ from pipeline.scratch import IN_MEMORY, Scratch
 from pipeline.seeding import generator, seed_torch
 from pipeline.segmentation.augmentation import AugmentedSquares, Draw
 from pipeline.segmentation.label_batches import LabelledSquares
-from pipeline.segmentation.label_crf import score_after_crf
+from pipeline.segmentation.label_crf import require_backend, score_after_crf
 from pipeline.segmentation.pixel_classifier import pixel_classifier, score
 from pipeline.segmentation.pixel_loss import pixel_cross_entropy
 from pipeline.training.checkpoint import Checkpoint
@@ -102,8 +102,10 @@ def finetune(
 ) -> tuple[Segmenter, History]:
     """Train for `iterations` batches with SGD, momentum 0.9 and poly decay; the history has the loss of ten stretches.
 
-    Classifier, dropout, order and augmentation are drawn from `seed`.
+    Classifier, dropout, order and augmentation are drawn from `seed`. Raises InputError when the CRF asked for is not
+    installed, before anything is trained.
     """
+    require_backend(section.crf)
     seed_torch(seed, "classifier and dropout")
     segmenter = Segmenter(network, len(squares.classes)).to(device()).train()
     if rates.frozen_batchnorm:

@@ -69,9 +69,8 @@ def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
     summary = json.loads((finished / "metrics" / "summary.json").read_text())
     assert summary["baselines"]["saliency"]["linear"]["best_on_val"]["miou_mean"] == 6.5
     files = {path.name for path in plots.iterdir()}
-    csv = {
-        f"{name}.csv" for name in ("pretrain", "saliency_scores", "saliency_gains", "saliency_losses", "probe_linear")
-    }
+    saliency = ("saliency_scores", "saliency_gains", "saliency_losses")
+    csv = {f"{name}.csv" for name in ("pretrain", *saliency, "probe_linear")}
     figures = {f"{name}.png" for name in ("confusion", "overlays", "neighbours")}
     assert files == csv | figures | {"iou_per_class.csv", "paper_tables.md", "paper_tables.csv"}
     page = (finished / "plots" / "paper_tables.md").read_text()
