@@ -48,7 +48,11 @@ def stage_table(root: Path = ROOT) -> str:
         definition = entry.get("do", entry)
         axes = ITEMS[name] if "foreach" in entry else ", ".join(entry.get("matrix", {}))
         shown = f"`{name}`" + (f" @ {axes}" if axes else "")
-        tidy = {"${key}": f"*{axes}*", **{f"${{item.{axis}}}": f"*{axis}*" for axis in entry.get("matrix", {})}}
+        tidy = {
+            "${base.pretraining_set}": "*set*",
+            "${key}": f"*{axes}*",
+            **{f"${{item.{axis}}}": f"*{axis}*" for axis in entry.get("matrix", {})},
+        }
         made = [next(iter(out)) if isinstance(out, dict) else out for out in _made(definition)]
         row = f"| {shown} | {definition['desc']} | {', '.join(f'`{path}`' for path in made)} |"
         for template, word in tidy.items():

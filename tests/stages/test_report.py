@@ -25,7 +25,8 @@ SUMMARIES = {
 TABLES = {
     "score_saliency/scores": "source,max_f\nrbd,0.123456",
     "score_saliency/gains": "source,max_f\nrbd,0.1",
-    "probe_linear/iou_per_class": "init,seed,epoch,class,iou\nmaskcontrast,0,last,background,80\nmaskcontrast,0,last,disc,40",
+    "probe_linear/iou_per_class": "init,seed,epoch,class,iou\n"
+    "maskcontrast,0,last,background,80\nmaskcontrast,0,last,disc,40",
     "probe_linear/validation": "init,seed,epoch,miou\nmaskcontrast,0,1,50",
     **{f"{name}/log": "epoch,loss\n1,0.5" for name in ("fuse_pseudolabels", "train_basnet", "pretrain")},
     **{f"refine_pseudolabels/{prior}/log": "epoch,loss\n1,0.5" for prior in ("rbd", "mc")},
