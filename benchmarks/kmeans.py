@@ -65,7 +65,8 @@ def reference(points: np.ndarray, clusters: int, seed: int) -> np.ndarray:
     """Centroids of scikit-learn."""
     from sklearn.cluster import MiniBatchKMeans
 
-    solver = MiniBatchKMeans(n_clusters=clusters, batch_size=1000, n_init=3, random_state=seed)
+    # Its annotation of n_init knows the word alone.
+    solver = MiniBatchKMeans(n_clusters=clusters, batch_size=1000, n_init=3, random_state=seed)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return solver.fit(points).cluster_centers_.astype(np.float32)
+        return np.asarray(solver.fit(points).cluster_centers_, dtype=np.float32)
