@@ -11,7 +11,7 @@ from tests.clones import apply_tiny, clone, commit, repro
 
 pytestmark = pytest.mark.slow
 
-STAGES = 24
+STAGES = 25
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
