@@ -158,9 +158,8 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _kind_below(kind: Any, name: str) -> Any:
-    """What stands under a key of a section, or of a mapping to sections of one kind."""
-    of_mapping = get_args(kind)
-    if of_mapping:
-        return of_mapping[1]
+    """What stands under a key of a section, of a mapping, or in a list; the two hold sections of one kind."""
+    if get_args(kind):
+        return get_args(kind)[-1]
     field = kind.model_fields.get(name)
-    return field.annotation if field else ImageSource  # one more set of images
+    return field.annotation if field else get_args(kind.__annotations__["__pydantic_extra__"])[-1]

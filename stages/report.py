@@ -47,9 +47,10 @@ def main(
         save_confusion(pixels, classes, plots / "confusion.png")
     splits, folder = (params.probe_linear.train, params.probe_linear.test), params.pack_images.target.source
     target = data_set(folder, Packed(images, "images"), splits, classes)
-    source = pretrained_on(params.base.pretraining_set, target, summary["images"])
+    source = pretrained_on(params.base.pretraining_set, target, summary["images"], params.pretrain)
     chosen = params.prepare_weights, params.train_basnet, params.extract_masks, params.pretrain
-    save_paper_tables(summary, iou_per_class(results), run_facts(target, source, *chosen), plots)
+    judged = params.embed.features, params.cluster.split
+    save_paper_tables(summary, iou_per_class(results), run_facts(target, source, *chosen, *judged), plots)
     log.info("reported the metrics in %s and %d files in %s", metrics, len(list(plots.iterdir())), plots)
 
 

@@ -32,7 +32,9 @@ def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, 
     network = baseline_network(chosen, basnet, stride, params.base.seed)
     # Another pretraining changes the foreground alone: the area of the probe depends on nothing that it makes.
     files = [images, labels, *([basnet] if chosen.backbone == "basnet" else [])]
-    with scratch_area(f"score_baselines@{name}", files, chosen, params.probe_linear, stride) as scratch:
+    with scratch_area(
+        f"score_baselines@{name}", files, chosen, params.probe_linear, stride, params.base.seed
+    ) as scratch:
         probes = probe(network, image_set, label_set, params.probe_linear, scratch)
     splits = [params.retrieve.bank, params.retrieve.query]
     pooled, cells = foreground_features(network, image_set, stored, splits, params.cluster.split, device())

@@ -32,7 +32,7 @@ BORROWED = {
     "score_baselines": ("cluster", "match_clusters", "retrieve", "probe_linear"),
     "report": (
         *("pack_images", "prepare_weights", "train_basnet", "extract_masks", "pretrain"),
-        *("probe_linear", "score_baselines"),
+        *("embed", "cluster", "probe_linear", "score_baselines"),
     ),
 }
 

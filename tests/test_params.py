@@ -214,5 +214,34 @@ def test_a_baseline_that_cannot_be_scored_is_refused(
         load_changed(tmp_path, "score_baselines", **{name: baseline})
 
 
+def test_a_protocols_key_names_its_rule_and_others_may_stand_beside_it(tmp_path: Path) -> None:
+    rule = {"size": 100, "one_to_one": "pixels", "many_to_one": "iou"}
+    with pytest.raises(InputError, match=r"match_clusters is .*a is published as \{'size': 0, .*a name of its own"):
+        load_changed(tmp_path, "match_clusters", a=rule)
+    assert list(dict(load_changed(tmp_path, "match_clusters", mine=rule).match_clusters)) == [
+        "a",
+        "a_prime",
+        "b",
+        "mine",
+    ]
+    with pytest.raises(
+        InputError, match=r"match_clusters.mine.seize \(value 1\) is not a known key; did you mean size"
+    ):
+        load_changed(tmp_path, "match_clusters", mine=rule | {"seize": 1})
+
+
+def test_a_misspelt_key_in_a_list_is_named(tmp_path: Path) -> None:
+    dsr = params.load(COMMITTED).compute_priors.dsr.model_dump()
+    dsr["scales"][0] = {"superpixel": 50, "compactness": 10.0}
+    with pytest.raises(InputError, match=r"compute_priors.dsr.scales.0.superpixel .*did you mean superpixels"):
+        load_changed(tmp_path, "compute_priors", dsr=dsr)
+
+
+def test_negative_weights_are_refused(tmp_path: Path) -> None:
+    pooling = {"weight": "logit", "threshold_on": "probability", "threshold": 0.3, "normalize_pixels": True}
+    with pytest.raises(InputError, match="weight is logit, negative for pixels below 0.5"):
+        load_changed(tmp_path, "embed", paper=pooling)
+
+
 def test_no_baseline_is_as_good_as_several(tmp_path: Path) -> None:
     assert load_changed(tmp_path, "score_baselines", saliency=None).score_baselines == {}

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import params, profile
 from pipeline.errors import InputError
@@ -53,7 +54,7 @@ def test_coco_changes_the_target_and_nothing_else(whole: Path, own_params: Path)
     profile.apply(whole, own_params)
     changed = set(profile.apply(COCO, own_params))
     target = {f"pack_images.target.{key}" for key in ("source", "layout", "limit", "classes")}
-    assert {"pack_images.target.source", "pack_images.target.layout"} <= changed <= target
+    assert {"pack_images.target.source", "pack_images.target.layout"} <= changed <= target | {"embed.cells.grid"}
     loaded = params.load(own_params)
     asked = {loaded.pretrain.split, loaded.cluster.split, loaded.retrieve.bank, loaded.retrieve.query}
     asked |= {loaded.probe_linear.train, loaded.probe_linear.test, loaded.draw_splits.train, loaded.finetune.test}
@@ -100,6 +101,18 @@ def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_pa
     assert params.load(own_params).pack_images.more == ["photos"]
     assert profile.apply(SAMPLE, own_params) == ["base.pretraining_set", "pack_images.photos"]
     assert own_params.read_text() == before
+
+
+@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+def test_every_whole_profile_says_what_it_pretrains_on(whole: Path, own_params: Path) -> None:
+    more = {"source": "photos", "layout": "folder", "limit": {}, "classes": [], "on_error": "stop"}
+    content = YAML(typ="safe").load(own_params)
+    content["pack_images"]["photos"] = more | {"other_things": "background"}
+    content["base"]["pretraining_set"], content["pretrain"]["split"] = "photos", "all"
+    YAML().dump(content, own_params)
+    profile.apply(whole, own_params)
+    loaded = params.load(own_params)
+    assert (loaded.base.pretraining_set, loaded.pretrain.split) == ("target", "trainaug")
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ TITLES = {
     "5": "Table 5: transfer between data sets (supervised saliency)",
     "6": "Table 6: fine-tuning on a share of the labels",
     "retrieval": "Retrieval of segments (README of the official code)",
-    "CRF": "Linear probe with CRF (README of the official code)",
-    "per class": "IoU of each class (README; ImageNet classifier, supervised saliency)",
+    "CRF": "Linear probe with CRF, last epoch (README of the official code: the best)",
+    "per class": "IoU of each class, linear probe of the last epoch (README: the best; supervised saliency)",
 }
 STARTS = {"moco_v2": "MoCo v2", "imagenet": "ImageNet classifier"}
 COLUMNS = ["table", "row", "column", "published", "ours", "last_epoch", "difference", "within_band"]
@@ -125,7 +125,7 @@ def _head(run: Run) -> list[str]:
     masks = run.facts["masks"] or "none of the paper's"
     what = f"Data set: {run.data}. Start: {start}. Masks: {masks}. Mechanisms: {run.facts['mechanisms']}."
     options = ", ".join(f"`{name}` {value}" for name, value in run.unusual.items())
-    odd = [f"With neither the paper's nor the code's value of {options}."] if options else []
+    odd = [f"Of MaskContrast no row: neither the paper's nor the code's value of {options}."] if options else []
     band = (
         f"Within the band, for K-means of MaskContrast: a difference of at most {BAND}, two standard deviations of "
         "what four trainings of an independent user gave (42.2, 41.4, 43.9, 44.4; s.d. 1.41)."

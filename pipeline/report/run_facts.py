@@ -3,6 +3,7 @@
 - `start`: `moco_v2` or `imagenet` (the supervised classifier of torchvision, first version), of a ResNet-50;
 - `masks`: from `unsupervised` or `supervised` saliency, or `regions` of a hierarchical segmentation;
 - `mechanisms`: those of Table 2b that pretraining used;
+- `options`: `published` where all have the paper's or the code's value;
 - `source` and `target`: the data set pretrained on and the one evaluated, `voc`, `coco` or for the first `imagenet`,
   only where it is whole.
 
@@ -10,6 +11,7 @@ A fact is empty where the paper has no such run. Weights are known by the name t
 """
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,24 +22,37 @@ from pipeline.report.published import CLASS_IOU
 PUBLISHED_WEIGHTS = {"moco_v2_800ep": "moco_v2", "resnet50-19c8e357": "imagenet", "resnet50-0676ba61": "imagenet"}
 # timm's name of the same classifier.
 TIMM_IMAGENET = "resnet50.tv_in1k"
-# Images of trainaug and val of PASCAL VOC, of train and val of COCO 2017.
-WHOLE = {(10582, 1449): "voc", (118287, 5000): "coco"}
-# The paper's and the code's value of what pretraining learns with; Table 2b leaves queue and momentum out, with 0.
+# Images of trainaug and val of PASCAL VOC, of train and val of COCO 2017, and their longest side in pixels.
+WHOLE = {(10582, 1449, 500): "voc", (118287, 5000, 640): "coco"}
+# The paper's and the code's values. Table 2b leaves queue and momentum out, with 0; the code freezes the stem and two
+# stages of an ImageNet classifier.
 USUAL = {
-    "batch": (64, 128),
-    "epochs": (60, 40),
-    "queue": (128, 256, 0),
-    "learning_rate": (0.004,),
-    "weight_decay": (0.0001,),
-    "temperature": (0.5,),
-    "momentum": (0.999, 0.0),
-    "contrastive_weight": (1.0,),
-    "saliency_weight": (1.0,),
+    "pretrain.encoder.output_stride": (8,),
+    "pretrain.encoder.atrous_rates": ([12, 24, 36],),
+    "pretrain.encoder.decoder_channels": (256,),
+    "pretrain.encoder.shortcut": (False,),
+    "pretrain.encoder.dropout": (0.5,),
+    "pretrain.encoder.embedding_dim": (32,),
+    "pretrain.views.size": (224,),
+    "pretrain.views.min_scale": (0.2,),
+    "pretrain.frozen_stages": (0, 3),
+    "pretrain.batch": (64, 128),
+    "pretrain.epochs": (60, 40),
+    "pretrain.queue": (128, 256, 0),
+    "pretrain.learning_rate": (0.004,),
+    "pretrain.backbone_rate_factor": (1.0,),
+    "pretrain.weight_decay": (0.0001,),
+    "pretrain.temperature": (0.5,),
+    "pretrain.momentum": (0.999, 0.0),
+    "pretrain.contrastive_weight": (1.0,),
+    "pretrain.saliency_weight": (1.0,),
+    "embed.features": ("embedding",),
+    "cluster.split": ("val",),
 }
 
 
 # Images of the whole sets that the paper pretrains on, all splits together (ImageNet: train).
-PRETRAINED_ON = {10582 + 1449: "voc", 118287 + 5000: "coco", 1281167: "imagenet"}
+PRETRAINED_ON = {10582 + 1449: "voc", 118287 + 5000: "coco", 118287: "coco", 1281167: "imagenet"}
 
 
 class DataSet(NamedTuple):
@@ -52,7 +67,7 @@ class DataSet(NamedTuple):
     @property
     def whole(self) -> str:
         """`voc` or `coco` where it is the whole set with the paper's classes; empty otherwise."""
-        return WHOLE.get((self.train, self.test), "") if list(self.classes) == list(CLASS_IOU) else ""
+        return WHOLE.get((self.train, self.test, self.side), "") if list(self.classes) == list(CLASS_IOU) else ""
 
     def __str__(self) -> str:
         return f"{self.folder} ({self.train}/{self.test} images, {self.side} px)"
@@ -64,8 +79,13 @@ def data_set(folder: str, images: Packed, splits: tuple[str, str], classes: Sequ
     return DataSet(folder, train, test, int(images.sizes.max()), classes)
 
 
-def pretrained_on(name: str, target: DataSet, packed: Mapping[str, Mapping[str, int]]) -> str:
-    """The set `name` of `pack_images` as the paper calls it, known by its number of images; empty for any other."""
+def pretrained_on(name: str, target: DataSet, packed: Mapping[str, Mapping[str, int]], pretrain: Pretrain) -> str:
+    """The set `name` of `pack_images` as the paper calls it, known by its number of images; empty for any other.
+
+    Published weights of MaskContrast, whose files begin with the name of their data set, were pretrained on that.
+    """
+    if pretrain.weights:
+        return "voc" if not pretrain.epochs and Path(pretrain.weights).name.startswith("VOC") else ""
     return target.whole if name == "target" else PRETRAINED_ON.get(packed[name]["images"], "")
 
 
@@ -78,17 +98,26 @@ class Run(NamedTuple):
 
 
 def run_facts(
-    data: DataSet, source: str, weights: PrepareWeights, basnet: TrainBasnet, masks: ExtractMasks, pretrain: Pretrain
+    data: DataSet,
+    source: str,
+    weights: PrepareWeights,
+    basnet: TrainBasnet,
+    masks: ExtractMasks,
+    pretrain: Pretrain,
+    features: str,
+    split: str,
 ) -> Run:
-    """The facts of a run; `source` is what `pretrained_on` says."""
+    """The facts of a run; `source` is what `pretrained_on` says, `features` and `split` are pooled and clustered."""
+    odd = unusual(pretrain, features, split)
     facts = {
         "start": start_of(weights),
         "masks": masks_of(basnet, masks, pretrain),
         "mechanisms": mechanisms_of(pretrain),
+        "options": "" if odd else "published",
         "source": source,
         "target": data.whole,
     }
-    return Run(data, facts, unusual(pretrain))
+    return Run(data, facts, odd)
 
 
 def start_of(chosen: PrepareWeights) -> str:
@@ -118,9 +147,9 @@ def mechanisms_of(pretrain: Pretrain) -> str:
     return ", ".join(name for name, on in used.items() if on) or "none"
 
 
-def unusual(pretrain: Pretrain) -> Mapping[str, object]:
-    """The options of pretraining that have neither the paper's value nor the code's; none for published weights."""
-    if pretrain.weights:
-        return {}
-    values = {name: getattr(pretrain, name) for name in USUAL}
-    return {f"pretrain.{name}": value for name, value in values.items() if value not in USUAL[name]}
+def unusual(pretrain: Pretrain, features: str, split: str) -> Mapping[str, object]:
+    """The options that have neither the paper's value nor the code's; those of published weights have."""
+    values: dict[str, object] = {"embed.features": features, "cluster.split": split}
+    if not pretrain.weights:
+        values |= {name: attrgetter(name.removeprefix("pretrain."))(pretrain) for name in USUAL if name not in values}
+    return {name: value for name, value in values.items() if value not in USUAL[name]}

@@ -134,6 +134,10 @@ class Pooling(Section):
     def _probability_in_range(self) -> "Pooling":
         if self.threshold_on == "probability" and not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold {self.threshold} is no probability; give one, or set threshold_on to logit")
+        if self.weight == "logit" and self.probability < 0.5:
+            raise ValueError(
+                f"weight is logit, negative for pixels below 0.5; raise threshold {self.threshold} to that"
+            )
         return self
 
     @property

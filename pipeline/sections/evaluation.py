@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from pipeline.sections.data import PrepareWeights
 from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, Section, Seed
@@ -45,12 +45,29 @@ class MatchingProtocol(Section):
     many_to_one: Literal["iou", "pixels"]
 
 
+PUBLISHED_PROTOCOLS = {
+    "a": MatchingProtocol(size=0, one_to_one="iou", many_to_one="iou"),
+    "a_prime": MatchingProtocol(size=512, one_to_one="pixels", many_to_one="pixels"),
+    "b": MatchingProtocol(size=100, one_to_one="iou", many_to_one="pixels"),
+}
+
+
 class MatchClusters(Section):
-    """The protocols of published numbers, by the key under which their scores stand."""
+    """Protocols by the key under which their scores stand: those of published numbers, and any of your own beside."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, MatchingProtocol] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     a: MatchingProtocol
     a_prime: MatchingProtocol
     b: MatchingProtocol
+
+    @model_validator(mode="after")
+    def _a_key_names_its_rule(self) -> "MatchClusters":
+        for name, rule in PUBLISHED_PROTOCOLS.items():
+            if getattr(self, name) != rule:
+                raise ValueError(f"{name} is published as {rule.model_dump()}; give another rule a name of its own")
+        return self
 
 
 class RetrievalSheet(Section):

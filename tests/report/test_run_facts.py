@@ -93,11 +93,13 @@ def test_mechanisms(views: bool, queue: int, momentum: float, mechanisms: str) -
 @pytest.mark.parametrize("names", [["voc"], ["voc", "voc_official_code"]])
 def test_the_profiles_of_paper_and_code_are_runs_of_the_paper(names: list[str], tmp_path: Path) -> None:
     loaded = load_profiles(tmp_path, *names)
-    run = run_facts(VOC, "voc", loaded.prepare_weights, loaded.train_basnet, loaded.extract_masks, loaded.pretrain)
+    sections = loaded.prepare_weights, loaded.train_basnet, loaded.extract_masks, loaded.pretrain
+    run = run_facts(VOC, "voc", *sections, loaded.embed.features, loaded.cluster.split)
     assert run.facts == {
         "start": "imagenet",
         "masks": "unsupervised",
         "mechanisms": "views, memory, momentum",
+        "options": "published",
         "source": "voc",
         "target": "voc",
     }
@@ -105,18 +107,23 @@ def test_the_profiles_of_paper_and_code_are_runs_of_the_paper(names: list[str], 
 
 
 def test_options_of_neither_paper_nor_code_are_named(loaded: params.Params) -> None:
-    assert unusual(changed(loaded.pretrain, epochs=5, temperature=0.2)) == {
+    encoder = loaded.pretrain.encoder.model_dump() | {"embedding_dim": 128}
+    assert unusual(changed(loaded.pretrain, epochs=5, temperature=0.2, encoder=encoder), "decoder", "val") == {
+        "embed.features": "decoder",
+        "pretrain.encoder.embedding_dim": 128,
         "pretrain.epochs": 5,
         "pretrain.temperature": 0.2,
     }
-    assert unusual(changed(loaded.pretrain, epochs=0, weights="published.pth.tar")) == {}
+    published = changed(loaded.pretrain, epochs=0, weights="published.pth.tar")
+    assert unusual(published, "embedding", "trainaug") == {"cluster.split": "trainaug"}
 
 
 @pytest.mark.parametrize(
     ("changes", "whole"),
     [
         ({}, "voc"),
-        ({"train": 118287, "test": 5000}, "coco"),
+        ({"train": 118287, "test": 5000, "side": 640}, "coco"),
+        ({"side": 320}, ""),
         ({"train": 1658, "test": 700}, ""),
         ({"classes": ["background", "cat"]}, ""),
     ],
@@ -133,4 +140,19 @@ def test_a_data_set_is_named_by_what_it_holds(disc_images: Path) -> None:
 
 def test_another_set_that_was_pretrained_on_is_known_by_its_images() -> None:
     packed = {"photos": {"images": 1281167}, "few": {"images": 100}}
-    assert [pretrained_on(name, VOC, packed) for name in ("target", "photos", "few")] == ["voc", "imagenet", ""]
+    found = [pretrained_on(name, VOC, packed, SAMPLE.pretrain) for name in ("target", "photos", "few")]
+    assert found == ["voc", "imagenet", ""]
+
+
+@pytest.mark.parametrize(
+    ("weights", "epochs", "source"),
+    [
+        ("VOCSegmentation_supervised_saliency_model.pth.tar", 0, "voc"),
+        ("VOCSegmentation_supervised_saliency_model.pth.tar", 3, ""),
+        ("exported.safetensors", 0, ""),
+    ],
+)
+def test_published_weights_were_pretrained_on_what_their_name_says(weights: str, epochs: int, source: str) -> None:
+    coco = VOC._replace(train=118287, test=5000, side=640)
+    section = changed(SAMPLE.pretrain, weights=weights, epochs=epochs)
+    assert pretrained_on("target", coco, {}, section) == source
