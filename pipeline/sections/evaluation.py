@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from pipeline.sections.data import PrepareWeights
-from pipeline.sections.section import Count, CountOrZero, Fraction, NonNegative, Positive, Section, Seed
+from pipeline.sections.section import Count, CountOrZero, DenseCrf, Fraction, NonNegative, Positive, Section, Seed
 
 
 class Cluster(Section):
@@ -99,16 +99,10 @@ class Retrieve(Section):
         return classes
 
 
-class LabelCrf(Section):
-    """Dense CRF on label maps: `none`, or by the extra `pydensecrf`; sigmas in pixels and in colours of 0..255."""
+class LabelCrf(DenseCrf):
+    """Dense CRF on label maps at the original size: `none`, or by the extra `pydensecrf`."""
 
     backend: Literal["none", "pydensecrf"]
-    iterations: Count
-    smoothness_sigma: Positive
-    smoothness_weight: NonNegative
-    position_sigma: Positive
-    colour_sigma: Positive
-    appearance_weight: NonNegative
 
 
 class ProbeLinear(Section):

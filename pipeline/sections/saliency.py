@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.sections.section import (
     Count,
     CountOrZero,
+    DenseCrf,
     Fraction,
     NonNegative,
     Positive,
@@ -87,20 +88,14 @@ class ComputePriors(Section):
     hs: Hs
 
 
-class Crf(Section):
-    """Two-label dense CRF; sigmas in pixels at a longest side of 432 (colour in 0..255).
+class Crf(DenseCrf):
+    """Two-label dense CRF; pixels are those of a longest side of 432.
 
     `backend` is `grid`, solved on a grid with this longest side, or `pydensecrf`, at full resolution by an extra.
     """
 
     backend: Literal["grid", "pydensecrf"]
     grid: Annotated[int, Field(ge=8)]
-    iterations: Count
-    smoothness_sigma: Positive
-    smoothness_weight: NonNegative
-    position_sigma: Positive
-    colour_sigma: Positive
-    appearance_weight: NonNegative
 
 
 class SaliencyNetwork(Section):

@@ -20,6 +20,17 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class DenseCrf(Section):
+    """Rounds of a dense CRF and its two kernels: sigmas in pixels and, of colours, in 0..255."""
+
+    iterations: Count
+    smoothness_sigma: Positive
+    smoothness_weight: NonNegative
+    position_sigma: Positive
+    colour_sigma: Positive
+    appearance_weight: NonNegative
+
+
 Checked = TypeVar("Checked", bound=Section)
 
 
