@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-from PIL import Image
-
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.images.codecs import decode_image
+from pipeline.images.nearest import nearest
 from pipeline.packed import Packed
 from pipeline.report.figures import ShownSegment
 
@@ -22,6 +20,5 @@ def neighbour_rows(
 def shown_segment(images: Packed, stored: EmbeddingStore, image_id: str, label: int) -> ShownSegment:
     """One image with its predicted foreground at its original size."""
     image = decode_image(images[images.index(image_id)])
-    foreground = Image.fromarray(stored.foreground(stored.index(image_id)))
-    size = (image.shape[1], image.shape[0])
-    return ShownSegment(image_id, image, np.asarray(foreground.resize(size, Image.Resampling.NEAREST)), label)
+    foreground = nearest(stored.foreground(stored.index(image_id)), image.shape[:2])
+    return ShownSegment(image_id, image, foreground, label)

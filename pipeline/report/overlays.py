@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image
 
 from pipeline.cluster_store import ClusterStore
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.images.codecs import decode_image, decode_labels
+from pipeline.images.nearest import nearest
 from pipeline.mask_store import MaskStore
 from pipeline.packed import Packed
 from pipeline.report.figures import MapRow, Overlay
@@ -57,5 +57,4 @@ def paint(
     """The label map of one image at its original `size` (height, width): its cluster's class where it is salient."""
     foreground = stored.foreground(stored.index(image_id))
     labels = np.where(foreground, names[assignment + 1], names[0]).astype(np.uint8)
-    height, width = size
-    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    return nearest(labels, size)

@@ -23,12 +23,12 @@ from jaxtyping import Int64, Integer
 
 from pipeline.cluster_store import ClusterStore
 from pipeline.embedding_store import EmbeddingStore
+from pipeline.images.nearest import nearest
 from pipeline.packed import Packed, replacing
 from pipeline.segmentation.region_counts import (
     count_regions,
     known_classes,
     label_maps,
-    nearest,
     painted_rows,
     region_confusion,
 )

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from pipeline.errors import InputError
 from pipeline.images.datasets import ImageSet, LabelSet
+from pipeline.images.nearest import nearest
 from pipeline.metrics.confusion import IGNORED
 
 
@@ -26,17 +27,12 @@ def labelled_split(images: ImageSet, labels: LabelSet, split: str) -> Int64[np.n
     return indices
 
 
-def resize_labels(labels: UInt8[np.ndarray, "h w"], height: int, width: int) -> UInt8[np.ndarray, "{height} {width}"]:
-    """A label map at another size: every pixel takes the class found at its centre."""
-    return np.array(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
-
-
 def square_pair(
     image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"], size: int
 ) -> tuple[Float32[Tensor, "3 {size} {size}"], UInt8[Tensor, "{size} {size}"]]:
     """RGB in [0, 1] (antialiased bilinear) and class indices (nearest) as squares, whatever the aspect."""
     square = np.array(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-    return torch.from_numpy(square).permute(2, 0, 1).float() / 255, torch.from_numpy(resize_labels(labels, size, size))
+    return torch.from_numpy(square).permute(2, 0, 1).float() / 255, torch.from_numpy(nearest(labels, (size, size)))
 
 
 class LabelledSquares(Dataset):

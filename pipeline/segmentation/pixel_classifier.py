@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pipeline.images.nearest import nearest
 from pipeline.metrics.confusion import Confusion
-from pipeline.segmentation.label_batches import LabelledSquares, resize_labels
+from pipeline.segmentation.label_batches import LabelledSquares
 from pipeline.segmentation.logit_strips import class_map
 
 
@@ -30,5 +31,5 @@ def score(logits: Iterable[Float[Tensor, "_ c h w"]], squares: LabelledSquares) 
     for j, small in enumerate(each for batch in logits for each in batch):
         truth = squares.truth(j)
         predicted = class_map(small, squares.size).cpu().numpy()
-        confusion.add(resize_labels(predicted, *truth.shape), truth)
+        confusion.add(nearest(predicted, truth.shape), truth)
     return confusion

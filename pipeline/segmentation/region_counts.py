@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Int64, Integer, UInt8
-from PIL import Image
 
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.errors import InputError
 from pipeline.images.codecs import decode_labels
+from pipeline.images.nearest import nearest
 from pipeline.metrics.confusion import joint_counts, known_columns
 from pipeline.packed import Packed
 from pipeline.progress import track
@@ -79,9 +79,3 @@ def label_maps(labels: Packed, ids: list[str], split: str) -> Iterator[tuple[str
 def known_classes(counts: Int64[np.ndarray, "r 256"], labels: Packed, image_id: str) -> Int64[np.ndarray, "r c"]:
     """The columns of the named classes; InputError when the image's label map holds another one."""
     return known_columns(counts, len(labels.metadata["classes"]), f"the label map of {image_id}")
-
-
-def nearest(regions: Integer[np.ndarray, "_ _"], size: tuple[int, ...]) -> Integer[np.ndarray, "h w"]:
-    """Indices at another size (height, width): every pixel takes the one found at its centre."""
-    height, width = size
-    return np.asarray(Image.fromarray(regions).resize((width, height), Image.Resampling.NEAREST))

@@ -8,7 +8,7 @@ from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.packed import write_packed
-from pipeline.segmentation.label_batches import LabelledSquares, labelled_split, resize_labels, square_pair
+from pipeline.segmentation.label_batches import LabelledSquares, labelled_split, square_pair
 
 Coloured = tuple[ImageSet, LabelSet]
 
@@ -27,12 +27,6 @@ def test_empty_and_unknown_splits_are_refused(coloured: Coloured) -> None:
 
 def test_labelled_split_is_the_splits_images(coloured: Coloured) -> None:
     assert labelled_split(*coloured, "val").tolist() == [6, 7]
-
-
-def test_resized_labels_keep_their_classes() -> None:
-    labels = np.array([[0, 7], [255, 3]], dtype=np.uint8)
-    assert resize_labels(labels, 2, 4).tolist() == [[0, 0, 7, 7], [255, 255, 3, 3]]
-    assert resize_labels(resize_labels(labels, 6, 4), 2, 2).tolist() == labels.tolist()
 
 
 def test_pair_is_squared_whatever_its_aspect() -> None:
