@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, UInt8
@@ -36,12 +36,19 @@ OtherThings = Literal["background", "ignore"]
 Segments = Int64[np.ndarray, "m 2"]
 
 
+class Category(NamedTuple):
+    """What a panoptic JSON says of a category: its name there, and whether it is a thing."""
+
+    name: str
+    isthing: bool
+
+
 @dataclass(frozen=True)
 class Annotations:
     """A file `panoptic_<part>.json`: categories by id, and by id of the image its segments, each with its category."""
 
     path: Path
-    categories: dict[int, dict[str, Any]]
+    categories: dict[int, Category]
     segments: dict[str, Segments]
 
 
@@ -79,7 +86,7 @@ def read_annotations(path: Path) -> Annotations:
     """Read a panoptic JSON, whose images have their number as name; InputError when it is of another structure."""
     try:
         content = json.loads(path.read_bytes(), object_hook=_essentials)
-        categories = {category["id"]: category for category in content["categories"]}
+        categories = {found["id"]: Category(found["name"], bool(found["isthing"])) for found in content["categories"]}
         return Annotations(path, categories, dict(content["annotations"]))
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is truncated or no panoptic annotation of COCO ({error}); fetch it again") from None
@@ -135,16 +142,14 @@ def classes_of_segments(
     return values[places] if np.array_equal(known[places], pixels) else None
 
 
-def classes_of(
-    categories: Mapping[int, Mapping[str, Any]], classes: list[str], other_things: OtherThings
-) -> dict[int, int]:
+def classes_of(categories: Mapping[int, Category], classes: list[str], other_things: OtherThings) -> dict[int, int]:
     """The class index of every category by its id; InputError for a class, but for the first, that is no category."""
-    names = {number: VOC_NAMES.get(category["name"], category["name"]) for number, category in categories.items()}
+    names = {number: VOC_NAMES.get(category.name, category.name) for number, category in categories.items()}
     strange = sorted(set(classes[1:]) - set(names.values()))
     if strange:
         raise InputError(f"classes name {strange[0]!r}, which is no category of COCO; correct it in params.yaml")
     other = {True: IGNORED if other_things == "ignore" else 0, False: 0}
     return {
-        number: classes.index(name) if name in classes[1:] else other[bool(categories[number]["isthing"])]
+        number: classes.index(name) if name in classes[1:] else other[categories[number].isthing]
         for number, name in names.items()
     }

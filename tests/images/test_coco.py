@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.images.coco import classes_of, classes_of_segments, read
+from pipeline.images.coco import Category, classes_of, classes_of_segments, read
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.images.packing import check, limited, pack
 from tests.images.trees import CATEGORIES, save, save_coco, save_photo
@@ -89,21 +89,21 @@ AS_VOC = [
 
 def test_the_twenty_categories_become_vocs_classes():
     classes = ["background", *(name for _, _, name in AS_VOC)]
-    categories = {number: {"name": name, "isthing": 1} for number, name, _ in AS_VOC}
-    others = {8: {"name": "truck", "isthing": 1}, 189: {"name": "table-merged", "isthing": 0}}
+    categories = {number: Category(name, True) for number, name, _ in AS_VOC}
+    others = {8: Category("truck", True), 189: Category("table-merged", False)}
     expected = {number: k for k, (number, _, _) in enumerate(AS_VOC, start=1)}
     assert classes_of(categories | others, classes, "background") == expected | {8: 0, 189: 0}
     assert classes_of(categories | others, classes, "ignore") == expected | {8: 255, 189: 0}
 
 
 def test_a_class_that_coco_lacks_is_refused():
-    categories = {category["id"]: category for category in CATEGORIES}
+    categories = {found["id"]: Category(found["name"], bool(found["isthing"])) for found in CATEGORIES}
     with pytest.raises(InputError, match="classes name 'unicorn', which is no category of COCO"):
         classes_of(categories, ["background", "person", "unicorn"], "background")
 
 
 def test_a_thing_of_coco_can_be_a_class_of_its_own():
-    categories = {category["id"]: category for category in CATEGORIES}
+    categories = {found["id"]: Category(found["name"], bool(found["isthing"])) for found in CATEGORIES}
     assert classes_of(categories, ["background", "elephant"], "ignore") == {1: 255, 5: 255, 22: 1, 92: 0}
 
 
@@ -166,7 +166,11 @@ def test_a_fault_stops_or_skips_its_image(source: Path, damage: Callable[[Path],
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "[]", '{"annotations": []}', '{"annotations": [1], "categories": []}', '{"images": [{"category_id": 1}]}'],
+    [
+        *("{", "[]", '{"annotations": []}', '{"annotations": [], "categories": [{"id": 1, "name": "person"}]}'),
+        '{"annotations": [1], "categories": []}',
+        '{"images": [{"category_id": 1}]}',
+    ],
 )
 def test_a_list_of_another_structure_is_refused(source: Path, text: str):
     (source / "annotations" / "panoptic_val2017.json").write_text(text)
