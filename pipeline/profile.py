@@ -1,10 +1,12 @@
-"""`python -m pipeline.profile NAME` merges profiles/NAME.yaml into params.yaml.
+"""`python -m pipeline.profile NAME [FOLDER]` merges profiles/NAME.yaml into params.yaml.
 
 A profile is an overlay: only the keys that differ from the committed state, in the same nesting. Comments and
-order of params.yaml are kept, so `dvc params diff` and `git diff` show exactly the values that changed.
-`python -m pipeline.profile sample` brings the small state back.
+order of params.yaml are kept, so `dvc params diff` and `git diff` show exactly the values that changed. One that
+`extends` another is merged after that one. `python -m pipeline.profile sample` brings the small state back.
+With FOLDER, the place in data/raw that the profile takes its target images from becomes a link to it.
 """
 
+import argparse
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -56,29 +58,61 @@ def forget_unread_sets(content: MutableMapping) -> list[str]:
     return [f"pack_images.{name}" for name in unread]
 
 
-def apply(overlay: Path, params: Path = Path("params.yaml")) -> list[str]:
-    """Merge the overlay into `params` and check the outcome; on any error `params` stays as it was."""
-    if not overlay.exists():
-        names = ", ".join(sorted(path.stem for path in overlay.parent.glob("*.yaml")))
-        known = f"the profiles are {names}" if names else "run from the root of the repository"
-        raise InputError(f"{overlay} does not exist; {known}")
+def read_overlays(path: Path, yaml: YAML) -> dict[Path, Mapping]:
+    """The overlay in a file, after those that it extends; InputError for one that is not there or extends itself."""
+    overlays: dict[Path, Mapping] = {}
+    while path:
+        if not path.exists():
+            names = ", ".join(sorted(found.stem for found in path.parent.glob("*.yaml")))
+            known = f"the profiles are {names}" if names else "run from the root of the repository"
+            raise InputError(f"{path} does not exist; {known}")
+        if path in overlays:
+            raise InputError(f"{path} extends itself; take `extends` out of it, or out of {[*overlays][-1]}")
+        overlays[path] = overlay = read_mapping(path, yaml)
+        extended = overlay.pop("extends", None)
+        path = extended and path.with_name(f"{extended}.yaml")
+    return dict(reversed(overlays.items()))
+
+
+def apply(overlay: Path, params: Path = Path("params.yaml"), folder: Path | None = None) -> list[str]:
+    """Merge the overlay into `params` and check the outcome; on any error `params` stays as it was.
+
+    Returns the dotted keys that changed. With a `folder` its images become the target, as `link_images` says.
+    """
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 120
+    overlays = read_overlays(overlay, yaml)
     content = read_mapping(params, yaml)
-    changed = merge(content, read_mapping(overlay, yaml)) + forget_unread_sets(content)
+    changed = [key for each in overlays.values() for key in merge(content, each)]
+    changed += forget_unread_sets(content)
     with replacing(params) as temporary:
         yaml.dump(content, temporary)
-        load(temporary, f"{overlay} merged into {params}")
-    return changed
+        outcome = load(temporary, f"{overlay} merged into {params}")
+        if folder is not None:
+            link_images(folder, Path("data/raw") / outcome.pack_images.target.source)
+    return list(dict.fromkeys(changed))
+
+
+def link_images(folder: Path, place: Path) -> None:
+    """Make `place` a link to `folder`; InputError when that is no folder, or something else than a link is there."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; name the one that holds the images")
+    if place.exists() and not place.is_symlink():
+        raise InputError(f"{place} is there already and is no link; move it away, or leave the folder out")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(folder.resolve())
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: one argument, the profile's name."""
+    """Command line: the profile's name, and a folder of images where it is to be linked."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(prog="python -m pipeline.profile", description=__doc__)
+    parser.add_argument("name", help="of a file in profiles/")
+    parser.add_argument("folder", nargs="?", type=Path, help="of images, to be linked into data/raw")
+    given = parser.parse_args(arguments)
     try:
-        if len(arguments) != 1:
-            raise InputError("name one profile, as in `python -m pipeline.profile voc`")
-        changed = apply(Path("profiles") / f"{arguments[0]}.yaml")
+        changed = apply(Path("profiles") / f"{given.name}.yaml", folder=given.folder)
     except InputError as error:
         logging.error("error: %s", error)
         return 1

@@ -3,6 +3,7 @@
 Writes `<fraction>-<split>.txt` (one id a line) for each, and `classes.csv`: how many of its images show each class.
 """
 
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -12,12 +13,17 @@ from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.label_batches import labelled_split
 from pipeline.segmentation.label_fractions import beginning, classes_shown, order_images, write_ids
+from pipeline.unlabelled import nothing_to_score
 
 
 def main(images: Path, labels: Path, splits: Path, out: Path) -> None:
     """Write the lists of all fractions and splits into the folder SPLITS and the table into OUT."""
     params = load()
     section, sweep, image_set, label_set = params.draw_splits, params.sweep, ImageSet(images), LabelSet(labels)
+    if nothing_to_score(label_set, out):
+        for fraction, split in product(sweep.fractions, sweep.splits):
+            write_ids(splits / f"{fraction}-{split}.txt", [])
+        return
     ids = [image_set.ids[i] for i in labelled_split(image_set, label_set, section.train)]
     shown = classes_shown(label_set, ids)
     rows: list[tuple] = []

@@ -16,9 +16,10 @@ from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
-from pipeline.segmentation.finetuning import finetune, initial_network, learning_rates, score_segmenter
+from pipeline.segmentation.finetuning import crf_scores, finetune, initial_network, learning_rates, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
 from pipeline.segmentation.label_fractions import read_images
+from pipeline.unlabelled import nothing_to_score
 
 
 def main(
@@ -34,6 +35,8 @@ def main(
     """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
+    if nothing_to_score(label_set, out):
+        return
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)
         for indices in (read_images(chosen, image_set, label_set), labelled_split(image_set, label_set, section.test))
@@ -45,13 +48,11 @@ def main(
     with scratch_area(f"finetune@{out.name}", [images, labels, chosen, weights], *decisive) as scratch:
         segmenter, history = finetune(network, train, section, rates, seed, scratch)
         confusion = score_segmenter(segmenter, test, section.batch)
-        scores = {"miou": 100 * mean_iou(confusion)}
-        if section.crf.backend != "none":
-            scores["miou_crf"] = 100 * mean_iou(score_segmenter(segmenter, test, section.batch, section.crf))
+        scores = {"miou": 100 * mean_iou(confusion)} | crf_scores(segmenter, test, section)
         facts = {"fraction": fraction, "split": split, "init": init, "images": len(train)}
         write_results(out, {**facts, "iterations": section.iterations, **scores}, history)
-        table = {"class": label_set.classes, "iou": 100 * class_iou(confusion)}
-        pd.DataFrame(table).to_csv(out / "iou_per_class.csv", index=False)
+        table = pd.DataFrame({"class": label_set.classes, "iou": 100 * class_iou(confusion)})
+        table.to_csv(out / "iou_per_class.csv", index=False)
     log.info("fine-tuned %s on %d images, mIoU %.1f", init, len(train), scores["miou"])
 
 

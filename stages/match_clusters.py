@@ -20,12 +20,15 @@ from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.clustering_confusions import count_clusterings, read_confusions, write_confusions
 from pipeline.segmentation.matching import Match, match_all, summarize
+from pipeline.unlabelled import nothing_to_score
 
 
 def main(embeddings: Path, clusters: Path, labels: Path, out: Path) -> None:
     """Match clusters with classes, all tables, K, seeds and protocols from one pass over the labels."""
     protocols = dict(load().match_clusters)
     store, label_maps = ClusterStore(clusters), Packed(labels, "labels")
+    if nothing_to_score(label_maps, out):
+        return
     classes, kept = label_maps.metadata["classes"], out / "confusions.h5"
     sizes = sorted({protocol.size for protocol in protocols.values()})
     write_confusions(kept, count_clusterings(store, EmbeddingStore(embeddings), label_maps, sizes), classes)

@@ -50,7 +50,7 @@ def read(source: Path, settings: params.ImageSource) -> ImageFiles:
         case "saliency":
             return saliency_sets.read(source)
         case "folder":
-            return folder.read(source)
+            return folder.read(source, settings.val_fraction, settings.split_seed)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """Gather the results of all stages into the metrics and plots that git tracks."""
 
 import json
-import shutil
 from pathlib import Path
 
 from pipeline.packed import Packed, replacing
 from pipeline.params import PackImages, load
-from pipeline.report.figures import save_confusion, save_overlays
-from pipeline.report.overlays import overlay_rows
+from pipeline.report.figures import copy_figures, save_confusion, save_overlays
+from pipeline.report.overlays import legend, overlay_rows
 from pipeline.report.paper_tables import save_paper_tables
 from pipeline.report.run_facts import data_set, pretrained_on, run_facts
 from pipeline.report.summary import gather
-from pipeline.report.tables import confusion, iou_per_class, save_tables
+from pipeline.report.tables import confusion, iou_per_class, save_tables, scored
 from pipeline.runtime import log, run_stage
 
 
@@ -31,26 +30,19 @@ def main(
     summary = gather(results, sets, params.sweep, params.score_baselines, params.report.digits)
     with replacing(metrics) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n")
-    plots.mkdir(parents=True, exist_ok=True)
     save_tables(results, params.sweep.priors, params.report.digits, plots)
-    for drawn, name in (
-        ("score_saliency/maps.png", "saliency_maps.png"),
-        ("retrieve/neighbours.png", "neighbours.png"),
-    ):
-        if (results / drawn).exists():
-            shutil.copy(results / drawn, plots / name)
-    classes = Packed(labels, "labels").metadata["classes"]
+    copy_figures(results, plots)
     rows = overlay_rows(images, labels, masks, embeddings, clusters, results, params.report.overlays)
-    save_overlays(rows, classes, plots / "overlays.png")
-    pixels = confusion(results, classes)
-    if pixels is not None:
-        save_confusion(pixels, classes, plots / "confusion.png")
-    splits, folder = (params.probe_linear.train, params.probe_linear.test), params.pack_images.target.source
-    target = data_set(folder, Packed(images, "images"), splits, classes)
-    source = pretrained_on(params.base.pretraining_set, target, summary["images"], params.pretrain)
-    chosen = params.prepare_weights, params.train_basnet, params.extract_masks, params.pretrain
-    judged = params.embed.features, params.cluster.split
-    save_paper_tables(summary, iou_per_class(results), run_facts(target, source, *chosen, *judged), plots)
+    save_overlays(rows, legend(clusters, labels, results), plots / "overlays.png")
+    if scored(results):
+        classes, folder = Packed(labels, "labels").metadata["classes"], params.pack_images.target.source
+        splits = params.probe_linear.train, params.probe_linear.test
+        target = data_set(folder, Packed(images, "images"), splits, classes)
+        source = pretrained_on(params.base.pretraining_set, target, summary["images"], params.pretrain)
+        chosen = params.prepare_weights, params.train_basnet, params.extract_masks, params.pretrain
+        judged = params.embed.features, params.cluster.split
+        save_paper_tables(summary, iou_per_class(results), run_facts(target, source, *chosen, *judged), plots)
+        save_confusion(confusion(results, classes), classes, plots / "confusion.png")
     log.info("reported the metrics in %s and %d files in %s", metrics, len(list(plots.iterdir())), plots)
 
 

@@ -20,6 +20,7 @@ from pipeline.runtime import device, log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.segmentation.baseline import iou_table, kmeans_scores, linear_scores, retrieval_scores
 from pipeline.segmentation.linear_probe import probe
+from pipeline.unlabelled import nothing_to_score
 
 
 def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, out: Path) -> None:
@@ -29,6 +30,8 @@ def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, 
         raise InputError(f"params.yaml has no score_baselines.{name}; it has {', '.join(params.score_baselines)}")
     chosen, stride = params.score_baselines[name], params.pretrain.encoder.output_stride
     image_set, label_set, stored = ImageSet(images), LabelSet(labels), EmbeddingStore(embeddings)
+    if nothing_to_score(label_set, out):
+        return
     network = baseline_network(chosen, basnet, stride, params.base.seed)
     # Another pretraining changes the foreground alone: the area of the probe depends on nothing that it makes.
     files = [images, labels, *([basnet] if chosen.backbone == "basnet" else [])]
@@ -39,11 +42,8 @@ def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, 
     splits = [params.retrieve.bank, params.retrieve.query]
     pooled, cells = foreground_features(network, image_set, stored, splits, params.cluster.split, device())
     sets, options = (image_set, stored, label_set), (params.cluster, params.match_clusters)
-    scores = [
-        linear_scores(probes),
-        kmeans_scores(pooled, cells, *sets, options, out / "clusters.h5"),
-        retrieval_scores(pooled, *sets, params.retrieve),
-    ]
+    kmeans = kmeans_scores(pooled, cells, *sets, options, out / "clusters.h5")
+    scores = [linear_scores(probes), kmeans, retrieval_scores(pooled, *sets, params.retrieve)]
     write_results(out, {protocol: found for each in scores for protocol, found in each.summary.items()})
     iou_table(scores, label_set.classes).to_csv(out / "iou_per_class.csv", index=False)
     log.info("scored %s (%s, weights %s)", name, chosen.backbone, chosen.weights or "of the saliency network")

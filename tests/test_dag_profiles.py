@@ -41,7 +41,8 @@ def test_another_set_is_masked_and_pretrained_on_but_not_evaluated(tmp_path: Pat
     for path in ("dvc.yaml", "profiles/sample.yaml"):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
-    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop, other_things: background}"
+    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop, other_things: background"
+    more += ", val_fraction: 0.0, split_seed: 0}"
     (tmp_path / "own.yaml").write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
     profile.apply(tmp_path / "own.yaml", tmp_path / "profiles" / "sample.yaml")
     graph = load_graph(tmp_path)

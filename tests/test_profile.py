@@ -16,6 +16,9 @@ PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 # Put on top of another profile, of which they keep what they do not name.
 SUPERVISED, COCO = (ROOT / "profiles" / f"{name}.yaml" for name in ("supervised_saliency", "coco"))
 ADDITIONS = [SUPERVISED, COCO]
+# Whole but for labels: of a folder of images there are none, and all of them are pretrained on.
+FOLDER = ROOT / "profiles" / "folder.yaml"
+WHOLE = [path for path in PROFILES if path not in ADDITIONS]
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def test_every_profile_gives_a_valid_file(overlay: Path, own_params: Path) -> No
 
 
 @pytest.mark.parametrize("first", PROFILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("second", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("second", WHOLE, ids=lambda path: path.stem)
 def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, second: Path, own_params: Path) -> None:
     profile.apply(first, own_params)
     profile.apply(second, own_params)
@@ -40,7 +43,7 @@ def test_what_a_profile_gives_does_not_depend_on_the_one_before(first: Path, sec
     assert both == own_params.read_text()
 
 
-@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("whole", WHOLE, ids=lambda path: path.stem)
 def test_supervised_saliency_changes_what_basnet_learns_from_and_nothing_else(whole: Path, own_params: Path) -> None:
     profile.apply(whole, own_params)
     changed = set(profile.apply(SUPERVISED, own_params))
@@ -49,7 +52,7 @@ def test_supervised_saliency_changes_what_basnet_learns_from_and_nothing_else(wh
     assert not params.load(own_params).train_basnet.unsupervised
 
 
-@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("whole", [path for path in WHOLE if path != FOLDER], ids=lambda path: path.stem)
 def test_coco_changes_the_target_and_nothing_else(whole: Path, own_params: Path) -> None:
     profile.apply(whole, own_params)
     changed = set(profile.apply(COCO, own_params))
@@ -95,7 +98,8 @@ def test_the_documented_edits_are_valid(section: str, changed: str, own_params: 
 def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_params: Path, tmp_path: Path) -> None:
     before = own_params.read_text()
     overlay = tmp_path / "transfer.yaml"
-    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop, other_things: background}"
+    more = "{source: photos, layout: folder, limit: {}, classes: [], on_error: stop, other_things: background"
+    more += ", val_fraction: 0.0, split_seed: 0}"
     overlay.write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
     assert profile.apply(overlay, own_params) == ["base.pretraining_set", "pack_images.photos"]
     assert params.load(own_params).pack_images.more == ["photos"]
@@ -103,16 +107,17 @@ def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_pa
     assert own_params.read_text() == before
 
 
-@pytest.mark.parametrize("whole", [path for path in PROFILES if path not in ADDITIONS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("whole", WHOLE, ids=lambda path: path.stem)
 def test_every_whole_profile_says_what_it_pretrains_on(whole: Path, own_params: Path) -> None:
     more = {"source": "photos", "layout": "folder", "limit": {}, "classes": [], "on_error": "stop"}
+    more |= {"val_fraction": 0.0, "split_seed": 0}
     content = YAML(typ="safe").load(own_params)
     content["pack_images"]["photos"] = more | {"other_things": "background"}
     content["base"]["pretraining_set"], content["pretrain"]["split"] = "photos", "all"
     YAML().dump(content, own_params)
     profile.apply(whole, own_params)
     loaded = params.load(own_params)
-    assert (loaded.base.pretraining_set, loaded.pretrain.split) == ("target", "trainaug")
+    assert (loaded.base.pretraining_set, loaded.pretrain.split) == ("target", "all" if whole == FOLDER else "trainaug")
 
 
 def test_an_unknown_key_is_refused_and_nothing_is_written(own_params: Path, tmp_path: Path) -> None:
@@ -144,7 +149,7 @@ def test_the_baselines_of_a_profile_are_all_that_there_are(own_params: Path, tmp
 
 
 def test_an_unknown_profile_is_answered_with_the_known_ones(own_params: Path) -> None:
-    with pytest.raises(InputError, match="the profiles are coco, sample, supervised_saliency, voc"):
+    with pytest.raises(InputError, match="the profiles are coco, folder, sample, supervised_saliency, voc"):
         profile.apply(ROOT / "profiles" / "vox.yaml", own_params)
 
 
@@ -238,3 +243,57 @@ def test_params_that_cannot_be_read_are_named_and_kept(own_params: Path) -> None
 def test_a_profile_asked_for_in_another_folder_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="voc.yaml does not exist; run from the root of the repository"):
         profile.apply(tmp_path / "profiles" / "voc.yaml", tmp_path / "params.yaml")
+
+
+def test_one_that_extends_another_is_merged_after_it(own_params: Path, tmp_path: Path) -> None:
+    (tmp_path / "first.yaml").write_text("base: {seed: 1}\npretrain: {epochs: 3}\n")
+    (tmp_path / "second.yaml").write_text("extends: first\npretrain: {epochs: 4}\n")
+    assert profile.apply(tmp_path / "second.yaml", own_params) == ["base.seed", "pretrain.epochs"]
+    loaded = params.load(own_params)
+    assert (loaded.base.seed, loaded.pretrain.epochs) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("extended", "problem"),
+    [("third", r"third\.yaml does not exist; the profiles are"), ("odd", "odd.yaml extends itself")],
+)
+def test_one_that_extends_what_it_cannot_is_refused(
+    extended: str, problem: str, own_params: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "odd.yaml").write_text(f"extends: {extended}\n")
+    before = own_params.read_bytes()
+    with pytest.raises(InputError, match=problem):
+        profile.apply(tmp_path / "odd.yaml", own_params)
+    assert own_params.read_bytes() == before
+
+
+@pytest.fixture
+def photos(own_params: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of photographs outside the project, in which the test runs."""
+    (tmp_path / "project" / "profiles").mkdir(parents=True)
+    shutil.copy(own_params, tmp_path / "project")
+    for path in PROFILES:
+        shutil.copy(path, tmp_path / "project" / "profiles")
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    return tmp_path / "photos"
+
+
+def test_a_folder_named_with_the_profile_becomes_its_target(photos: Path) -> None:
+    place = Path("data/raw/own")
+    for folder in (photos.with_name("project"), photos):
+        assert profile.main(["folder", str(folder)]) == 0
+        assert place.is_symlink() and place.resolve() == folder.resolve()
+    loaded = params.load(Path("params.yaml"))
+    assert loaded.pack_images.target.source == loaded.pack_images.proposal.source == "own"
+
+
+def test_a_folder_that_cannot_be_the_target_changes_nothing(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = Path("params.yaml").read_bytes()
+    assert profile.main(["folder", "elsewhere"]) == 1
+    assert "elsewhere is no folder; name the one that holds the images" in caplog.text
+    Path("data/raw/own").mkdir(parents=True)
+    assert profile.main(["folder", str(photos)]) == 1
+    assert "data/raw/own is there already and is no link; move it away" in caplog.text
+    assert Path("data/raw/own").is_dir() and not Path("data/raw/own").is_symlink()
+    assert Path("params.yaml").read_bytes() == before

@@ -13,6 +13,11 @@ from pipeline.images.codecs import decode_image, decode_labels, decode_map
 from pipeline.packed import Packed
 
 
+def partly_labelled(labels: Packed) -> bool:
+    """Whether images without a label map are no mistake, but wait for theirs."""
+    return labels.metadata.get("partly", False)
+
+
 class ImageSet(Packed):
     """A packed set of images."""
 
@@ -62,6 +67,11 @@ class LabelSet(Packed):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "labels")
+
+    @property
+    def partly(self) -> bool:
+        """Whether images without a label map are no mistake, but wait for theirs."""
+        return partly_labelled(self)
 
     @property
     def classes(self) -> list[str]:

@@ -43,7 +43,8 @@ class ImageFiles:
 
     Every id stands in a split; the split `all` is never recorded. `read_label` gives, for a label file, the bytes
     to store and the class indices they decode to. `unpaired` counts images and masks left out for want of the other.
-    `faults` says in one sentence each why listed ids lack an image or label file.
+    `faults` says in one sentence each why listed ids lack an image or label file. What has no
+    label map is not scored where the set is `partly_labelled`; elsewhere readers name it in `faults`.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class ImageFiles:
     read_label: Callable[[Path], tuple[bytes, UInt8[np.ndarray, "h w"]]] = read_indices
     unpaired: int = 0
     faults: Mapping[str, str] = field(default_factory=dict)
+    partly_labelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def pack(files: ImageFiles, images: Path, labels: Path, on_error: Literal["stop"
         columns = {"height": heights, "width": widths}
         write_packed(temporary, found, "images", splits, {"skipped": checked.skipped}, columns)
         found = ((image_id, files.read_label(path)[0]) for image_id, path in sorted(files.labels.items()))
-        write_packed(labels, found, "labels", metadata={"classes": files.classes})
+        partly = {"partly": True} if files.partly_labelled else {}
+        write_packed(labels, found, "labels", metadata={"classes": files.classes, **partly})
     return checked
 
 

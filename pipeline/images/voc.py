@@ -7,7 +7,6 @@ too keeps VOC's label map, which ignores a border round every object.
 Where SBD's own folder lies in the source, it stands in for what is missing of trainaug: the list, the label maps.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pipeline.errors import InputError
-from pipeline.images.folder import files_by_id, listed_files, real_folder
+from pipeline.images.folder import files_by_id, listed_files, read_list, real_folder
 from pipeline.images.packing import ImageFiles, read_indices
 from pipeline.images.sbd import compared_with_published, find_sbd, read_segmentation, trainaug
 from pipeline.runtime import log
@@ -75,20 +74,3 @@ def _label_files(
 def read_labels(path: Path) -> tuple[bytes, UInt8[np.ndarray, "h w"]]:
     """The bytes to store of a label map, and its class indices; InputError when it does not hold any."""
     return read_segmentation(path) if path.suffix.lower() == ".mat" else read_indices(path)
-
-
-def read_list(path: Path) -> list[str]:
-    """Image ids, one a line, sorted; blank lines do not count.
-
-    InputError for a list that is missing or empty, and for an id twice.
-    """
-    if not path.is_file():
-        raise InputError(f"{path} is not there; add the list, image ids one a line")
-    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    ids = sorted(line.strip() for line in lines if line.strip())
-    if not ids:
-        raise InputError(f"{path} is empty; list image ids, one a line, or remove the file")
-    image_id, count = Counter(ids).most_common(1)[0]
-    if count > 1:
-        raise InputError(f"{path} lists {image_id} {count} times; list every image once")
-    return ids

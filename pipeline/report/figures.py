@@ -1,5 +1,6 @@
 """Figures of the report as PNG files, the same bytes for the same numbers."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,19 +16,20 @@ IGNORED = 255
 # Borders and other ignored pixels are drawn in white.
 COLOURS = voc_palette()
 COLOURS[IGNORED] = 255
+DRAWN_BEFORE = {"saliency_maps.png": "score_saliency/maps.png", "neighbours.png": "retrieve/neighbours.png"}
 
 
 class Overlay(NamedTuple):
     """One row of the overlay figure: image, its mask, its label map named by clusters, and the ground truth.
 
-    There is no mask (None) where another set was pretrained on.
+    There is no mask (None) where another set was pretrained on, and no ground truth where nobody has drawn it.
     """
 
     image_id: str
     image: UInt8[np.ndarray, "h w 3"]
     mask: Bool[np.ndarray, "h w"] | None
     predicted: UInt8[np.ndarray, "h w"]
-    truth: UInt8[np.ndarray, "h w"]
+    truth: UInt8[np.ndarray, "h w"] | None
 
 
 class MapRow(NamedTuple):
@@ -61,21 +63,31 @@ def dimmed(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "h w"
     return np.where(foreground[..., None], image, grey).astype(np.uint8)
 
 
+def copy_figures(results: Path, plots: Path) -> None:
+    """Put the figures that other stages have drawn, as far as they had anything to draw, beside the report's own."""
+    for name, drawn in DRAWN_BEFORE.items():
+        if (results / drawn).exists():
+            shutil.copy(results / drawn, plots / name)
+
+
 def save_overlays(rows: Sequence[Overlay], classes: Sequence[str], path: Path) -> None:
-    """One row an image: image, mask, clusters named by the matching, ground truth; classes as a legend."""
-    figure = Figure(figsize=(8, 2 * len(rows) + 0.6), layout="constrained")
-    axes = figure.subplots(len(rows), 4, squeeze=False)
+    """One row an image: image, mask, clusters, ground truth where there is any; what the colours mean as a legend."""
+    scored = any(row.truth is not None for row in rows)
+    titles = ("mask", "clusters, named", "ground truth") if scored else ("mask", "clusters")
+    figure = Figure(figsize=(2 * len(titles) + 2, 2 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), len(titles) + 1, squeeze=False)
     for row, overlay in zip(axes, rows, strict=True):
         mask = None if overlay.mask is None else overlay.mask.astype(np.uint8) * 2
         pictures = [None if m is None else painted(overlay.image, m) for m in (mask, overlay.predicted, overlay.truth)]
-        for axis, picture in zip(row, (overlay.image, *pictures), strict=True):
+        for axis, picture in zip(row, (overlay.image, *pictures[: len(titles)]), strict=True):
             if picture is not None:
                 axis.imshow(picture)
             axis.set_axis_off()
         row[0].set_title(overlay.image_id, fontsize=7, loc="left", pad=2)
-    for axis, title in zip(axes[0][1:], ("mask", "clusters, named", "ground truth"), strict=True):
+    for axis, title in zip(axes[0][1:], titles, strict=True):
         axis.set_title(title, fontsize=9)
-    shown = sorted({int(c) for row in rows for c in np.union1d(row.predicted, row.truth)} - {0, IGNORED})
+    drawn = [map_ for row in rows for map_ in (row.predicted, row.truth) if map_ is not None]
+    shown = sorted({int(c) for map_ in drawn for c in np.unique(map_)} - {0, IGNORED})
     patches = [mpl.patches.Patch(color=COLOURS[c] / 255, label=classes[c]) for c in shown]  # type: ignore[attr-defined]
     figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
     _save(figure, path)
@@ -127,8 +139,10 @@ def save_neighbours(rows: Sequence[Sequence[ShownSegment]], classes: Sequence[st
     _save(figure, path)
 
 
-def save_confusion(pixels: Int[np.ndarray, "k c"], classes: Sequence[str], path: Path) -> None:
-    """The confusion matrix (rows predicted, columns true), each true class scaled to 100 percent."""
+def save_confusion(pixels: Int[np.ndarray, "k c"] | None, classes: Sequence[str], path: Path) -> None:
+    """The confusion matrix (rows predicted, columns true), each true class scaled to 100 percent; no file for None."""
+    if pixels is None:
+        return
     shares = 100 * pixels.T / np.maximum(pixels.sum(axis=0), 1)[:, None]
     side = 2 + 0.35 * len(classes)
     figure = Figure(figsize=(side + 0.8, side), layout="constrained")

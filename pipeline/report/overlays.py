@@ -13,29 +13,46 @@ from pipeline.images.nearest import nearest
 from pipeline.mask_store import MaskStore
 from pipeline.packed import Packed
 from pipeline.report.figures import MapRow, Overlay
-from pipeline.report.tables import cluster_classes
+from pipeline.report.tables import cluster_classes, scored
 
 
 def overlay_rows(
     images: Path, labels: Path, masks: Path, embeddings: Path, clusters: Path, results: Path, count: int
 ) -> list[Overlay]:
-    """Evenly spaced images of the clustered split, painted by the first seed's clustering of MaskContrast."""
+    """Evenly spaced images of the clustered split, painted by the first seed's clustering of MaskContrast.
+
+    Clusters have the colours of their classes, or without any label colours of their own.
+    """
     packed, truth, found = Packed(images, "images"), Packed(labels, "labels"), ClusterStore(clusters)
     stored, kept = EmbeddingStore(embeddings), MaskStore(masks)
-    classes: list[str] = truth.metadata["classes"]
-    wanted = found.clusters("maskcontrast")
-    chosen = len(classes) if len(classes) in wanted else wanted[0]
+    chosen = clusters_shown(found, truth)
     seed, run = next(iter(found.runs("maskcontrast", chosen).items()))
-    names = cluster_classes(results, classes, chosen, seed)
+    classes: list[str] = truth.metadata["classes"]
+    names = cluster_classes(results, classes, chosen, seed) if scored(results) else np.arange(chosen)
     rows = []
     for position in np.linspace(0, len(found.ids) - 1, min(count, len(found.ids))).astype(int):
         image_id = found.ids[position]
         image = decode_image(packed[packed.index(image_id)])
         predicted = paint(stored, image_id, names, int(run.assignments[position]), (image.shape[0], image.shape[1]))
-        ground_truth = decode_labels(truth[truth.index(image_id)])
+        ground_truth = decode_labels(truth[truth.index(image_id)]) if image_id in truth.ids else None
         mask = kept[kept.index(image_id)] if image_id in kept.ids else None
         rows.append(Overlay(image_id, image, mask, predicted, ground_truth))
     return rows
+
+
+def clusters_shown(clusters: ClusterStore, labels: Packed) -> int:
+    """The K that pictures are made of: the number of classes where it was clustered so, else the smallest."""
+    wanted = clusters.clusters("maskcontrast")
+    classes = len(labels.metadata["classes"])
+    return classes if classes in wanted else wanted[0]
+
+
+def legend(clusters: Path, labels: Path, results: Path) -> list[str]:
+    """What the colours of `overlay_rows` stand for, background first."""
+    truth = Packed(labels, "labels")
+    if scored(results):
+        return truth.metadata["classes"]
+    return ["background", *(f"cluster {k}" for k in range(1, clusters_shown(ClusterStore(clusters), truth)))]
 
 
 def map_rows(

@@ -10,6 +10,7 @@ from jaxtyping import Int64
 
 def save_tables(results: Path, priors: Sequence[str], digits: int, plots: Path) -> None:
     """Write all of them as CSV files into `plots`; those of saliency scores with so many significant digits."""
+    plots.mkdir(parents=True, exist_ok=True)
     losses = pretraining_losses(results)
     if losses is not None:
         losses.to_csv(plots / "pretrain.csv", index=False)
@@ -17,8 +18,14 @@ def save_tables(results: Path, priors: Sequence[str], digits: int, plots: Path) 
         table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{digits}g")
     saliency_losses(results, priors).to_csv(plots / "saliency_losses.csv", index=False)
-    iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
-    probe_validation(results).to_csv(plots / "probe_linear.csv", index=False)
+    if scored(results):
+        iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
+        probe_validation(results).to_csv(plots / "probe_linear.csv", index=False)
+
+
+def scored(results: Path) -> bool:
+    """Whether label maps were there to score by."""
+    return (results / "match_clusters" / "mapping.csv").exists()
 
 
 def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:

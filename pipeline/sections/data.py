@@ -54,7 +54,8 @@ class ImageSource(Section):
 
     `classes`: of the layouts `voc` and `coco`, background first. `other_things`: what is done with the things of COCO
     that are in none of them. `on_error`: what an image at fault does, or one whose label map is: stop the stage, or be
-    left out and listed.
+    left out and listed. `val_fraction`: of a folder without lists of its own, the share of its images that is drawn
+    into the split `val` from `split_seed`; with 0 there are no splits.
     """
 
     source: str
@@ -63,6 +64,8 @@ class ImageSource(Section):
     classes: list[str]
     other_things: Literal["background", "ignore"]
     on_error: Literal["stop", "skip"]
+    val_fraction: Annotated[float, Field(ge=0, lt=1)]
+    split_seed: Seed
 
     @model_validator(mode="after")
     def _classes_belong_to_some_layouts(self) -> "ImageSource":
@@ -74,6 +77,8 @@ class ImageSource(Section):
             raise ValueError(
                 f"other_things are ignored in the layout coco alone, not in {self.layout}: write background"
             )
+        if self.val_fraction and self.layout != "folder":
+            raise ValueError(f"val_fraction is {self.val_fraction}, but only the layout folder is split: write 0.0")
         return self
 
 

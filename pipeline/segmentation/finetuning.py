@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from pipeline.history import History
+from pipeline.metrics.confusion import mean_iou
 from pipeline.networks.backbone import load_backbone
 from pipeline.networks.deeplab import DeepLab, load_deeplab
 from pipeline.params import Encoder, Finetune, FinetuneRates, LabelCrf
@@ -148,3 +149,10 @@ def score_segmenter(
     logits = (segmenter(images.to(device())) for images, _ in loader)
     with torch.no_grad():
         return (score_after_crf(logits, squares, crf) if crf else score(logits, squares)).counts
+
+
+def crf_scores(segmenter: Segmenter, squares: LabelledSquares, section: Finetune) -> dict[str, float]:
+    """`miou_crf`, the mIoU in percent after the CRF; nothing where none is asked for."""
+    if section.crf.backend == "none":
+        return {}
+    return {"miou_crf": 100 * mean_iou(score_segmenter(segmenter, squares, section.batch, section.crf))}

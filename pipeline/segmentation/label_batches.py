@@ -14,11 +14,16 @@ from pipeline.metrics.confusion import IGNORED
 
 
 def labelled_split(images: ImageSet, labels: LabelSet, split: str) -> Int64[np.ndarray, " m"]:
-    """Indices in `images` of a split's images; InputError when it is unknown, empty, or not labelled throughout."""
+    """Indices in `images` of a split's images, of a partly labelled set only the labelled ones.
+
+    InputError when the split is unknown or empty, and when another set is not labelled throughout or nothing here is.
+    """
     indices = images.split(split)
     if not len(indices):
         raise InputError(f"split {split!r} of {images.path} is empty; name a split with images")
     unlabelled = sorted({images.ids[i] for i in indices} - set(labels.ids))
+    if labels.partly and len(unlabelled) < len(indices):
+        return np.array([i for i in indices if images.ids[i] in labels.ids], dtype=np.int64)
     if unlabelled:
         raise InputError(
             f"split {split!r} of {images.path}: {len(unlabelled)} of {len(indices)} images have no labels in "

@@ -13,8 +13,9 @@ from jaxtyping import Bool, Int64, Integer, UInt8
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.errors import InputError
 from pipeline.images.codecs import decode_labels
+from pipeline.images.datasets import partly_labelled
 from pipeline.images.nearest import nearest
-from pipeline.metrics.confusion import joint_counts, known_columns
+from pipeline.metrics.confusion import IGNORED, joint_counts, known_columns
 from pipeline.packed import Packed
 from pipeline.progress import track
 
@@ -63,17 +64,20 @@ def painted_rows(rows: Integer[np.ndarray, " n"]) -> Integer[np.ndarray, "n 2"]:
 
 
 def label_maps(labels: Packed, ids: list[str], split: str) -> Iterator[tuple[str, UInt8[np.ndarray, "h w"]]]:
-    """The label maps of the images of a split, one at a time; InputError, before the first, when any has none."""
-    if not len(labels):
-        raise InputError(f"{labels.path} holds no label map, so split {split} cannot be scored; stop at `cluster`")
-    missing = sorted(set(ids) - set(labels.ids))
-    if missing:
+    """The label maps of the images of a split, one at a time.
+
+    An image that waits for its label map has one pixel to be ignored. InputError, before the first, when a label map is
+    missing for no such reason, or all are.
+    """
+    missing = set(ids) - set(labels.ids)
+    if missing and not (partly_labelled(labels) and len(missing) < len(ids)):
         raise InputError(
             f"split {split}: {len(missing)} of {len(ids)} images have no label map in {labels.path} "
-            f"(first {missing[0]}); pack their label maps or name a labelled split"
+            f"(first {min(missing)}); pack their label maps or name a labelled split"
         )
     for image_id in track(ids, f"count {split}"):
-        yield image_id, decode_labels(labels[labels.index(image_id)])
+        waits = image_id in missing
+        yield image_id, np.full((1, 1), IGNORED, np.uint8) if waits else decode_labels(labels[labels.index(image_id)])
 
 
 def known_classes(counts: Int64[np.ndarray, "r 256"], labels: Packed, image_id: str) -> Int64[np.ndarray, "r c"]:

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ SUMMARIES = {
     **{f"pack_images/{name}": {"images": 12} for name in ("proposal", "benchmark", "target")},
     **{f"finetune/1.0-0-{init}": {"miou": 30.0} for init in ("start", "maskcontrast")},
 }
+SCORED = ("probe_linear", "score_baselines", "finetune")
 TABLES = {
     "score_saliency/scores": "source,max_f\nrbd,0.123456",
     "score_saliency/gains": "source,max_f\nrbd,0.1",
@@ -61,19 +63,34 @@ def finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
+SALIENCY_TABLES = {f"saliency_{name}.csv" for name in ("scores", "gains", "losses")}
+
+
+def reported() -> tuple[dict, set[str]]:
+    """The metrics, and the names of the plots."""
+    names = ("images.h5", "labels.h5", "masks.h5", "e.h5", "c.h5", "results", "metrics/summary.json", "plots")
+    report.main(*map(Path, names))
+    return json.loads(Path("metrics/summary.json").read_text()), {path.name for path in Path("plots").iterdir()}
+
+
+def test_without_any_label_what_needs_none_is_reported(finished: Path):
+    write_packed(Path("labels.h5"), [], "labels", metadata={"classes": []})
+    for name in ("match_clusters", "retrieve", *(name for name in SUMMARIES if name.startswith(SCORED))):
+        shutil.rmtree(finished / "results" / name)
+        write_results(finished / "results" / name, {})
+    summary, files = reported()
+    assert summary["kmeans"] == summary["retrieve"] == summary["linear"] == {}
+    assert summary["finetune"] == {"100pct": {"start": {}, "maskcontrast": {}}}
+    assert summary["pretrain"] == {"loss": 1.5}
+    assert files == {"overlays.png", "pretrain.csv", *SALIENCY_TABLES}
+
+
 def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
-    images, labels, masks, embeddings, clusters = (
-        Path(f"{name}.h5") for name in ("images", "labels", "masks", "e", "c")
-    )
-    metrics, plots = Path("metrics/summary.json"), Path("plots")
-    report.main(images, labels, masks, embeddings, clusters, Path("results"), metrics, plots)
-    summary = json.loads((finished / "metrics" / "summary.json").read_text())
+    summary, files = reported()
     assert summary["baselines"]["saliency"]["linear"]["best_on_val"]["miou_mean"] == 6.5
-    files = {path.name for path in plots.iterdir()}
-    saliency = ("saliency_scores", "saliency_gains", "saliency_losses")
-    csv = {f"{name}.csv" for name in ("pretrain", *saliency, "probe_linear")}
+    csv = {f"{name}.csv" for name in ("pretrain", "probe_linear", "iou_per_class", "paper_tables")}
     figures = {f"{name}.png" for name in ("confusion", "overlays", "neighbours")}
-    assert files == csv | figures | {"iou_per_class.csv", "paper_tables.md", "paper_tables.csv"}
+    assert files == csv | figures | SALIENCY_TABLES | {"paper_tables.md"}
     page = (finished / "plots" / "paper_tables.md").read_text()
     assert "sample/target (8/4 images, 48 px)" in page
     assert "| MaskContrast | linear | 61.2 | 60.2 |" in page

@@ -81,6 +81,14 @@ def test_a_bank_without_labels_is_refused(
     write_labels(tmp_path / "some.h5", IDS[8:], np.ones((4, 4, 4), dtype=np.uint8))
     with pytest.raises(InputError, match=r"8 of 8 images have no label map in .*some.h5 \(first img_00\)"):
         run((*inputs[:2], tmp_path / "some.h5"), tmp_path / "out", monkeypatch)
+
+
+def test_where_nothing_is_labelled_the_result_is_empty(
+    inputs: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
     write_labels(tmp_path / "none.h5", [], np.ones((0, 4, 4), dtype=np.uint8))
-    with pytest.raises(InputError, match="none.h5 holds no label map, so split train cannot be scored"):
+    with caplog.at_level("INFO"):
         run((*inputs[:2], tmp_path / "none.h5"), tmp_path / "out", monkeypatch)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["summary.json"]
+    assert json.loads((tmp_path / "out" / "summary.json").read_text()) == {}
+    assert "none.h5 holds no label map, so there is nothing to score" in caplog.text
