@@ -130,7 +130,7 @@ def _stages(repo: Repo) -> dict[str, Stage | None]:
         # As DVC 3 hashes a file: byte by byte as it is.
         return hashlib.md5(repo.fs.cat_file(place)).hexdigest() if repo.fs.isfile(place) else ""
 
-    return {stage.name: _stage(stage, digest) for stage in repo.index.stages if stage.cmd}
+    return {stage.addressing.rpartition(":")[2]: _stage(stage, digest) for stage in repo.index.stages if stage.cmd}
 
 
 def _stage(stage: Any, digest: Any) -> Stage | None:
