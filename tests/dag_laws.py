@@ -22,7 +22,7 @@ INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progres
 INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
 LABEL_READERS = {"match_clusters", "retrieve", "probe_linear", "draw_splits", "finetune", "score_baselines"}
 LABEL_READERS |= {"score_saliency", "report"}
-ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report"}
+ROOMS = {"priors", "pseudolabels", "masks", "contrast", "segmentation", "report", "compare"}
 # Tables and summaries go straight into their folders, here and by `to_csv`: a folder of results is an output as a
 # whole, which DVC deletes before a run and records only after one that did not fail.
 RESULTS_WRITERS = {"pipeline/history.py"}

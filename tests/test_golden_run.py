@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.compare import differences, tables
+from pipeline.compare.snapshot import take
 from tests.clones import apply_tiny, clone, commit, repro
 
 pytestmark = pytest.mark.slow
@@ -82,9 +84,19 @@ def test_a_second_run_runs_nothing(finished: Path) -> None:
     assert repro(finished) == set()
 
 
-def test_a_finetuning_parameter_reruns_finetuning_and_the_report(finished: Path) -> None:
+def test_a_finetuning_parameter_reruns_finetuning_and_the_report(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finetuned = ["finetune@1.0-0-start", "finetune@1.0-0-maskcontrast"]
     edit(finished / "params.yaml", "iterations: 6\n", "iterations: 5\n")
-    assert repro(finished) == {"finetune@1.0-0-start", "finetune@1.0-0-maskcontrast", "report"}
+    monkeypatch.chdir(finished)
+    assert take("workspace").stale == finetuned
+    assert repro(finished) == {*finetuned, "report"}
+    before, after = take("HEAD"), take("workspace")
+    assert (before.stale, after.stale) == ([], [])
+    assert tables.parameters(before, after).rows == [("finetune.iterations", "6", "5")]
+    assert [change.name for change in differences.stages(before, after)] == [*finetuned, "report"]
+    assert all(row[0].startswith("finetune.100pct.") for table in tables.metrics(before, after) for row in table.rows)
 
 
 def test_every_list_of_labelled_images_has_its_length(finished: Path) -> None:
