@@ -17,12 +17,14 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import wraps
 from multiprocessing import get_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from pipeline.errors import InputError
+from pipeline.unchanged import unchanged
 
 if TYPE_CHECKING:
     import torch
@@ -31,15 +33,33 @@ log = logging.getLogger("maskcontrast")
 
 
 def run_stage(main: Callable[..., None]) -> None:
-    """Run `main` as a command line; bad input ends it with one sentence and exit status 1, no traceback."""
+    """Run `main` as a command line; bad input ends it with one sentence and exit status 1, no traceback.
+
+    So does an edit of what the stage depends on while it runs.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
+    app.command()(_refusing_edits(main) if _watches() else main)
     try:
         app()
     except InputError as error:
         log.error("error: %s", _sentence(error))
         sys.exit(1)
+
+
+def _refusing_edits(main: Callable[..., None]) -> Callable[..., None]:
+    @wraps(main)
+    def watched(*arguments: Any, **options: Any) -> None:
+        with unchanged((*arguments, *options.values())):
+            main(*arguments, **options)
+
+    return watched
+
+
+def _watches() -> bool:
+    """Of processes that share a stage the one watches that started the others, or the first where torchrun did."""
+    started_here = os.environ.get("MASKCONTRAST_PROCESSES", "") not in ("", "1")
+    return "WORLD_SIZE" not in os.environ or (os.environ.get("RANK") == "0" and not started_here)
 
 
 def _sentence(error: InputError) -> str:
