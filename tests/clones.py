@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import profile
 
 ROOT = Path(__file__).parents[1]
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
 def clone(folder: Path) -> Path:
@@ -29,8 +30,7 @@ def clone(folder: Path) -> Path:
 def commit(folder: Path, message: str) -> None:
     """Commit everything."""
     _run(folder, "git", "add", "--all")
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    _run(folder, "git", *identity, "commit", "--quiet", "--message", message)
+    _run(folder, "git", *IDENTITY, "commit", "--quiet", "--message", message)
 
 
 def apply_tiny(folder: Path) -> None:
@@ -44,9 +44,17 @@ def repro(folder: Path, *arguments: str) -> set[str]:
     return set(re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE))
 
 
-def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def command(folder: Path, *words: str, status: int = 0) -> str:
+    """Run a command of DVC, git or Python in the environment of the tests; returns all that it said."""
+    done = _run(folder, *words, status=status)
+    return done.stdout + done.stderr
+
+
+def _run(folder: Path, *command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == status, (
+        f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    )
     return done

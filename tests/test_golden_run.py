@@ -1,6 +1,8 @@
 """The whole graph, end to end, on a tiny sample: what it makes, and what it reruns after each kind of edit."""
 
 import json
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -9,7 +11,9 @@ from ruamel.yaml import YAML
 
 from pipeline.compare import differences, tables
 from pipeline.compare.snapshot import take
-from tests.clones import apply_tiny, clone, commit, repro
+from pipeline.mask_store import MaskStore
+from tests.clones import IDENTITY, apply_tiny, clone, command, commit, repro
+from tests.documented import fences
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +82,24 @@ def test_the_plots_are_there(finished: Path) -> None:
         assert (plots / f"{figure}.png").stat().st_size > 1000
     assert (plots / "pretrain.csv").read_text().startswith("epoch,")
     assert (plots / "probe_linear.csv").read_text().startswith("network,epoch,miou\n")
+
+
+def test_another_project_fetches_and_reads_what_was_made_as_the_docs_show(finished: Path, tmp_path: Path) -> None:
+    address, heading = "git@example.org:team/maskcontrast.git", "From another project"
+    tag = re.search(r"`git (tag .+?)`", (finished / "docs" / "remotes.md").read_text())
+    command(finished, "git", *IDENTITY, *shlex.split(tag.group(1)))  # type: ignore[union-attr]
+    for line in "".join(fences("remotes.md", heading)).splitlines():
+        command(tmp_path, *shlex.split(line.replace(address, str(finished))))
+    masks = finished / "data" / "masks" / "target.h5"
+    assert (tmp_path / "masks.h5").read_bytes() == (tmp_path / "masks_v1.h5").read_bytes() == masks.read_bytes()
+    assert (tmp_path / "encoder.pt").read_bytes() == (finished / "models" / "maskcontrast.pt").read_bytes()
+    mask = MaskStore(masks)[MaskStore(masks).index("target_0001")]
+    programs = fences("remotes.md", heading, "python")
+    assert len(programs) == 2
+    for program in programs:
+        shown = f"{program.replace(address, str(finished))}\nprint('found', *mask.shape, mask.sum())"
+        height, width = mask.shape
+        assert f"found {height} {width} {mask.sum()}\n" in command(tmp_path, "python", "-c", shown)
 
 
 def test_a_second_run_runs_nothing(finished: Path) -> None:
