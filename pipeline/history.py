@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.packed import replacing
+
 
 class History:
     """Rows of numbers, one per epoch; all rows share the columns of the first."""
@@ -28,7 +30,7 @@ class History:
 
     def write_csv(self, path: Path) -> None:
         """Write the rows with 6 significant digits, so that the file is the same wherever it is made."""
-        with path.open("w", newline="") as file:
+        with replacing(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.DictWriter(file, fieldnames=list(self.rows[0]) if self.rows else [])
             writer.writeheader()
             writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in self.rows)
@@ -36,7 +38,7 @@ class History:
 
 def write_results(folder: Path, summary: Mapping[str, object], history: History | None = None) -> None:
     """Write `summary.json` (keys as given, nested mappings allowed) and, with a history, `log.csv` into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+    with replacing(folder / "summary.json") as temporary:
+        temporary.write_text(json.dumps(summary, indent=2) + "\n")
     if history is not None:
         history.write_csv(folder / "log.csv")

@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 from jaxtyping import Int64
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, full_disk_told
 
 SCHEMA, VERSION = "maskcontrast/packed", 1
 COPY_BYTES = 1 << 24
@@ -32,14 +32,28 @@ COPY_BYTES = 1 << 24
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place only when the block ends without an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary path beside `path` that takes its place, whole, only when the block ends without an error.
+
+    Raises FullDisk when there is no room.
+    """
     temporary = path.with_name(path.name + ".tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        with full_disk_told(path, temporary):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _bring_to_disk(temporary)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _bring_to_disk(path: Path) -> None:
+    """Without it a power cut may leave the new name with nothing behind it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def require_sorted(ids: list[str], path: Path) -> None:

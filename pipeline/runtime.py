@@ -10,6 +10,8 @@ These come from the environment, never from tracked parameters:
   together; 1024 by default.
 """
 
+import errno
+import fcntl
 import logging
 import os
 import re
@@ -19,11 +21,12 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import wraps
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pipeline.errors import InputError
+from pipeline.errors import FullDisk, InputError, full, full_disk_told
 from pipeline.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -35,15 +38,22 @@ log = logging.getLogger("maskcontrast")
 def run_stage(main: Callable[..., None]) -> None:
     """Run `main` as a command line; bad input ends it with one sentence and exit status 1, no traceback.
 
-    So does an edit of what the stage depends on while it runs.
+    So does a full disk, an edit of what the stage depends on while it runs, and a process that runs the same stage of
+    this graph already.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(_refusing_edits(main) if _watches() else main)
+    watched = _refusing_edits(main) if _watches() else main
+    app.command()(_tracebacks_of_full_disks_hidden()(watched))  # within, as Typer has a hook of its own
     try:
-        app()
+        with _alone(), full_disk_told(Path.cwd()):
+            app()
     except InputError as error:
         log.error("error: %s", _sentence(error))
+        if isinstance(error, FullDisk):
+            # HDF5 aborts the process when objects are let go whose file could not be written.
+            sys.stderr.flush()
+            os._exit(1)
         sys.exit(1)
 
 
@@ -65,6 +75,53 @@ def _watches() -> bool:
 def _sentence(error: InputError) -> str:
     # A loader process hands on its traceback as the message, and the sentence stands at the end of it.
     return str(error).rpartition(f"{InputError.__module__}.{InputError.__qualname__}: ")[2].strip()
+
+
+@contextmanager
+def _tracebacks_of_full_disks_hidden() -> Iterator[None]:
+    """HDF5 objects that are let go show theirs, outside of any handler, beside what is raised anyway."""
+    shown, ignored = sys.excepthook, sys.unraisablehook
+    sys.excepthook = lambda kind, error, trace: None if full(error) else shown(kind, error, trace)
+    sys.unraisablehook = lambda told: None if full(told.exc_value) else ignored(told)
+    try:
+        yield
+    finally:
+        sys.excepthook, sys.unraisablehook = shown, ignored
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the stage that DVC runs here, since one that outlived a killed DVC would write the same files.
+
+    InputError when another process has it; the system takes it from one that dies. A stage's own processes share it.
+    """
+    stage = os.environ.get("DVC_STAGE", "").rpartition(":")[2]
+    if not stage or "WORLD_SIZE" in os.environ:
+        yield
+        return
+    lock = Path(".scratch") / f"{stage}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT)
+    try:
+        _lock(descriptor, stage)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, stage: str) -> None:
+    try:
+        # Unlike flock's, this lock is not handed down to pools and loaders, which outlive a killed parent by seconds.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            raise
+        holder = os.read(descriptor, 20).decode() or "another"
+        raise InputError(
+            f"process {holder} still runs stage {stage}, perhaps left by a killed `dvc`; wait until it ends, or end it"
+        ) from None
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
 
 
 def device() -> "torch.device":

@@ -50,10 +50,19 @@ def command(folder: Path, *words: str, status: int = 0) -> str:
     return done.stdout + done.stderr
 
 
-def _run(folder: Path, *command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+def changed_for_git(folder: Path) -> list[str]:
+    """What `git status` names, each path behind two letters that say how it has changed."""
+    return _run(folder, "git", "status", "--porcelain").stdout.splitlines()
+
+
+def environment() -> dict[str, str]:
+    """The variables with which commands run in a clone: they find this Python's programs."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
+
+
+def _run(folder: Path, *command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
     assert done.returncode == status, (
         f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     )

@@ -108,7 +108,8 @@ def test_law_2_notices_a_new_import_an_idle_dependency_and_another_form_of_comma
 
 
 def test_law_2_exempts_no_module_that_writes_results(graph: Graph) -> None:
-    writing = {path for path, text in graph.sources.items() if re.search(r"\.open\(|\.write_|\bFile\(", text)}
+    # `os.open` is left to locks, which hold no results.
+    writing = {path for path, text in graph.sources.items() if re.search(r"(?<!os)\.open\(|\.write_|\bFile\(", text)}
     assert "pipeline/history.py" in writing
     assert writing & laws.INTERFACE_ONLY == set()
 

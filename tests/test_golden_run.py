@@ -1,5 +1,6 @@
 """The whole graph, end to end, on a tiny sample: what it makes, and what it reruns after each kind of edit."""
 
+import hashlib
 import json
 import re
 import shlex
@@ -7,17 +8,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from pipeline.compare import differences, tables
 from pipeline.compare.snapshot import take
 from pipeline.mask_store import MaskStore
-from tests.clones import IDENTITY, apply_tiny, clone, command, commit, repro
+from tests.clones import IDENTITY, apply_tiny, changed_for_git, clone, command, commit, repro
 from tests.documented import fences
+from tests.kills import draw_kills, processes_in, run_killed, timed_repro
 
 pytestmark = pytest.mark.slow
 
 STAGES = 25
+OUTPUTS = ("data", "models", "results", "plots", "metrics")
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
@@ -31,18 +33,33 @@ AFTER_PRETRAIN = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which the tiny run has finished; the tests below edit it one after the other."""
-    folder = clone(tmp_path_factory.mktemp("golden"))
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    """A clone in which the tiny run has finished, and the seconds of its stages."""
+    folder = clone(tmp_path_factory.mktemp("golden") / "clone")
     apply_tiny(folder)
-    assert len(repro(folder)) == STAGES
+    seconds = timed_repro(folder)
+    assert len(seconds) == STAGES
     commit(folder, "Finish the tiny run")
-    return folder
+    return folder, seconds
 
 
-def out_hashes(folder: Path) -> dict[str, str]:
-    lock = YAML(typ="safe").load(folder / "dvc.lock")
-    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+@pytest.fixture
+def finished(first_run: tuple[Path, dict[str, float]]) -> Path:
+    """The clone in which the tiny run has finished; the tests below edit it one after the other."""
+    return first_run[0]
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """The checksums of dvc.lock and of all files in the folders of outputs, whoever made them."""
+    files = [folder / "dvc.lock", *(path for name in OUTPUTS for path in (folder / name).rglob("*") if path.is_file())]
+    return {str(path.relative_to(folder)): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -139,13 +156,20 @@ def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finish
     assert repro(finished) <= {"report"}
 
 
-def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Path) -> None:
-    before = out_hashes(finished)
-    for folder in ("data", "models", "results", "plots", "metrics", ".scratch", ".dvc/cache", ".dvc/tmp"):
-        shutil.rmtree(finished / folder, ignore_errors=True)
-    (finished / "dvc.lock").unlink()
-    assert len(repro(finished)) == STAGES
-    assert out_hashes(finished) == before
+def test_the_same_bytes_come_out_of_a_run_from_nothing_that_is_killed_twenty_times(
+    first_run: tuple[Path, dict[str, float]],
+) -> None:
+    folder, seconds = first_run
+    before, named = contents(folder), changed_for_git(folder)
+    for made in (*OUTPUTS, "dvc.lock", ".scratch", ".dvc/cache", ".dvc/tmp"):
+        remove(folder / made)
+    met = run_killed(folder, draw_kills(list(seconds), count=20, noting=5, seed=6), seconds)
+    print("killed:", *met, sep="\n")  # noqa: T201
+    assert sum(" within " in each for each in met) >= 10 and sum(" after " in each for each in met) >= 5
+    assert contents(folder) == before
+    assert changed_for_git(folder) == named
+    assert processes_in(folder) == []
+    assert repro(folder) == set()
 
 
 def test_the_contrastive_loss_reruns_pretraining_and_what_follows(finished: Path) -> None:

@@ -1,10 +1,15 @@
 import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from pipeline.errors import InputError
-from pipeline.runtime import cache_bytes, device, process_pool, run_stage, workers
+from pipeline.runtime import cache_bytes, device, environment, process_pool, run_stage, workers
+from tests.clones import ROOT
 
 
 def test_bad_input_ends_a_stage_with_one_sentence(
@@ -18,6 +23,43 @@ def test_bad_input_ends_a_stage_with_one_sentence(
         run_stage(main)
     assert stop.value.code == 1
     assert caplog.messages == ["error: image 7 is empty; remove it"]
+
+
+HOLDER = """
+import os
+from pipeline import runtime
+os.environ["DVC_STAGE"] = "dvc.yaml:draw"
+with runtime._alone():
+    print(os.getpid(), flush=True)
+    input()
+"""
+
+
+def test_a_stage_that_outlived_its_dvc_is_not_joined_by_a_second_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def begin(stage: str, **variables: str) -> bool:
+        monkeypatch.setenv("DVC_STAGE", stage)
+        with environment(**variables), suppress(SystemExit):
+            run_stage(lambda: begun.append(stage))
+        return bool(begun) and begun.pop() == stage
+
+    begun: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["stage"])
+    variables = os.environ | {"PYTHONPATH": str(ROOT)}
+    orphan = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert orphan.stdout is not None and orphan.stdout.readline() == f"{orphan.pid}\n"
+    assert not begin("draw")
+    told = f"process {orphan.pid} still runs stage draw, perhaps left by a killed `dvc`; wait until it ends, or end it"
+    assert caplog.messages == [f"error: {told}"]
+    assert begin("pack")
+    assert begin("draw", WORLD_SIZE="2")  # a rank of the stage that holds it
+    orphan.kill()
+    orphan.communicate()
+    assert begin("draw")
 
 
 class Refusing(Dataset):

@@ -1,6 +1,5 @@
 """The state of a training, kept so that after an interruption it goes on as if there had been none."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -72,8 +71,6 @@ class Checkpoint:
         try:
             with replacing(path) as temporary, temporary.open("wb") as file:
                 torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
         except (OSError, RuntimeError) as error:  # what a file raises while PyTorch writes it becomes a RuntimeError
             raise InputError(
                 f"{path} cannot be written ({error.__context__ or error}); if the disk is full make room, and run the "
