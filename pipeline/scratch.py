@@ -28,6 +28,7 @@ from torch import Tensor
 
 from pipeline.errors import InputError
 from pipeline.launch import rank, wait_for_all
+from pipeline.unchanged import SOURCES
 
 FINISHED = "finished"
 KEPT_DAYS = 14.0
@@ -139,13 +140,16 @@ def _touched(area: Path) -> float:
 
 
 def fingerprint(files: Iterable[Path], *decisive: object) -> str:
-    """A hash of the contents of `files`, of the values `decisive`, of all project code imported, and of PyTorch's
-    version; a file that does not exist is left for its reader to complain about.
+    """A hash of the contents of `files`, of the values `decisive`, of all project code imported, as it was then, and of
+    PyTorch's version; a file that does not exist is left for its reader to complain about.
     """
     ours = (module for name, module in sys.modules.items() if name.split(".")[0] in ("pipeline", "stages", "__main__"))
     code = sorted(Path(file) for module in ours if (file := getattr(module, "__file__", None)))
-    digest = hashlib.sha256(repr((torch.__version__, decisive)).encode())
-    for path in [*files, *code]:
+    # An edit since then is not what runs, and must not claim its checkpoints.
+    names = {file: os.path.relpath(file, Path(__file__).parents[1]) for file in code}
+    imported = [SOURCES.get(name) for name in names.values()]
+    digest = hashlib.sha256(repr((torch.__version__, decisive, imported)).encode())
+    for path in [*files, *(file for file, name in names.items() if name not in SOURCES)]:
         if path.exists():
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

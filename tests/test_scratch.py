@@ -13,6 +13,7 @@ import torch
 from pipeline import scratch
 from pipeline.errors import InputError
 from pipeline.scratch import Scratch, fingerprint, scratch_area
+from pipeline.unchanged import SOURCES
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +146,15 @@ def test_every_file_value_and_line_of_code_counts_in_the_fingerprint(tmp_path: P
     assert len(found) == 5
     monkeypatch.delitem(sys.modules, "pipeline.imported")
     assert fingerprint([one], {"rate": 0.1}) == before
+
+
+def test_code_counts_as_it_was_when_it_was_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, opened = [], Path.open
+    monkeypatch.setattr(Path, "open", lambda path, mode: read.append(path.name) or opened(path, mode))
+    before = fingerprint([])
+    assert "scratch.py" not in read  # it may have been edited since
+    monkeypatch.setitem(SOURCES, "pipeline/scratch.py", "another")
+    assert fingerprint([]) != before
 
 
 HOLDER = """
