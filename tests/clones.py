@@ -21,16 +21,17 @@ def clone(folder: Path) -> Path:
             (folder / name).chmod((ROOT / name).stat().st_mode)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "params.yaml").write_bytes((folder / "profiles" / "sample.yaml").read_bytes())
-    _run(folder, "git", "init", "--quiet")
+    git(folder, "init", "--quiet")
     commit(folder, "Start")
     return folder
 
 
 def commit(folder: Path, message: str) -> None:
-    """Commit everything."""
-    _run(folder, "git", "add", "--all")
+    """Commit everything, always at the same time, so that equal clones have commits of equal names."""
+    git(folder, "add", "--all")
     identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    _run(folder, "git", *identity, "commit", "--quiet", "--message", message)
+    dates = {f"GIT_{who}_DATE": "2026-01-01T00:00:00Z" for who in ("AUTHOR", "COMMITTER")}
+    _run(folder, "git", *identity, "commit", "--quiet", "--message", message, **dates)
 
 
 def apply_tiny(folder: Path) -> None:
@@ -44,9 +45,14 @@ def repro(folder: Path, *arguments: str) -> set[str]:
     return set(re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE))
 
 
-def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints."""
+    return _run(folder, "git", *arguments).stdout.strip()
+
+
+def _run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
+    environment = os.environ | {"PATH": path, "PYTHONWARNINGS": "default"} | variables
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
