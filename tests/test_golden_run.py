@@ -74,6 +74,7 @@ def test_the_plots_are_there(finished: Path) -> None:
     plots = finished / "plots"
     for figure in ("overlays", "neighbours"):
         assert (plots / f"{figure}.png").stat().st_size > 1000
+    assert 4e6 < (finished / "report" / "index.html").stat().st_size < 15e6
     assert (plots / "pretrain.csv").read_text().startswith("epoch,")
     assert (plots / "probe_linear.csv").read_text().startswith("network,epoch,miou\n")
 
@@ -107,7 +108,7 @@ def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finish
 
 def test_the_same_bytes_come_out_again_after_everything_was_deleted(finished: Path) -> None:
     before = out_hashes(finished)
-    for folder in ("data", "models", "results", "plots", "metrics", ".scratch", ".dvc/cache", ".dvc/tmp"):
+    for folder in ("data", "models", "results", "plots", "metrics", "report", ".scratch", ".dvc/cache", ".dvc/tmp"):
         shutil.rmtree(finished / folder, ignore_errors=True)
     (finished / "dvc.lock").unlink()
     assert len(repro(finished)) == STAGES
