@@ -16,10 +16,11 @@ function show(div, point) {
 }
 
 function step(div, by) {
-  const places = div.data.flatMap((trace, curve) => trace.visible === "legendonly" ? []
-    : trace.x.map((_, point) => ({curveNumber: curve, pointNumber: point})));
-  div.place = ((div.place ?? (by > 0 ? -1 : 0)) + by + places.length) % places.length;
-  Plotly.Fx.hover(div, [places[div.place]]);
+  const {xaxis, yaxis} = div._fullLayout, points = div.data.flatMap(data => data.visible === "legendonly" ? []
+    : data.customdata.map((customdata, i) => ({data, customdata, x: data.x[i], y: data.y[i]})));
+  div.place = ((div.place ?? (by > 0 ? -1 : 0)) + by + points.length) % points.length;
+  const point = points[div.place], x1 = xaxis._offset + xaxis.d2p(point.x), y0 = yaxis._offset + yaxis.d2p(point.y);
+  show(div, {...point, bbox: {x1, y0}});
 }
 
 function withPictures(div) {
