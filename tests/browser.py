@@ -5,13 +5,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Root has no sandbox to give; the pages are our own and reach no network.
 ARGUMENTS = ["--host-resolver-rules=MAP * ~NOTFOUND", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+PATIENCE = 120_000  # milliseconds
 WIDTHS = {"phone": 390, "desk": 1280}
 
 
@@ -23,8 +25,10 @@ def browser() -> Iterator[Browser]:
         pytest.skip(f"needs a browser, one of {', '.join(NAMES)}, on the path")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+        try:
+            yield chromium
+        finally:
+            chromium.close()
 
 
 def opened(chromium: Browser, path: Path, width: int = WIDTHS["desk"], scheme: str = "light") -> Page:
@@ -42,3 +46,38 @@ def broken_images(page: Page) -> list[str]:
 def overflow(page: Page) -> int:
     """Pixels by which the page is wider than its window."""
     return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+
+
+class Watched(NamedTuple):
+    """A page in a tab, with the warnings and errors of its console, and what it asked for besides itself."""
+
+    tab: Page
+    complaints: list[str]
+    requests: list[str]
+
+    def scroll_through(self) -> None:
+        """Pass the whole page by, so that all of it is drawn, and wait until it is."""
+        height = self.tab.evaluate("document.documentElement.scrollHeight")
+        for top in range(0, height, 600):
+            self.tab.evaluate(f"scrollTo(0, {top})")
+            self.tab.wait_for_timeout(20)
+        # The page forbids the evaluation of texts, by which Playwright waits for a function.
+        expect(self.tab.locator(".plot:not([data-drawn])")).to_have_count(0, timeout=PATIENCE)
+        self.tab.evaluate("Promise.all([...document.images].filter(i => i.src).map(i => i.decode().catch(() => null)))")
+
+
+@contextmanager
+def watched(path: Path, width: int) -> Iterator[Watched]:
+    """The page in a window of this width in pixels, listened to from the start."""
+    with browser() as chromium:
+        tab = chromium.new_page(viewport={"width": width, "height": 800}, color_scheme="light", reduced_motion="reduce")
+        tab.set_default_timeout(PATIENCE)
+        found = Watched(tab, [], [])
+        tab.on(
+            "console", lambda said: found.complaints.append(said.text) if said.type in ("error", "warning") else None
+        )
+        tab.on("pageerror", lambda error: found.complaints.append(str(error)))
+        tab.on("request", lambda asked: found.requests.append(asked.url))
+        tab.goto(path.as_uri())
+        found.requests[:] = [url for url in found.requests if url != path.as_uri() and not url.startswith("data:")]
+        yield found

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import profile
@@ -22,15 +23,16 @@ def clone(folder: Path) -> Path:
             (folder / name).chmod((ROOT / name).stat().st_mode)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "params.yaml").write_bytes((folder / "profiles" / "sample.yaml").read_bytes())
-    _run(folder, "git", "init", "--quiet")
+    git(folder, "init", "--quiet")
     commit(folder, "Start")
     return folder
 
 
 def commit(folder: Path, message: str) -> None:
-    """Commit everything."""
-    _run(folder, "git", "add", "--all")
-    _run(folder, "git", *IDENTITY, "commit", "--quiet", "--message", message)
+    """Commit everything, always at the same time, so that equal clones have commits of equal names."""
+    git(folder, "add", "--all")
+    dates = {f"GIT_{who}_DATE": "2026-01-01T00:00:00Z" for who in ("AUTHOR", "COMMITTER")}
+    _run(folder, "git", *IDENTITY, "commit", "--quiet", "--message", message, variables=dates)
 
 
 def apply_tiny(folder: Path) -> None:
@@ -50,6 +52,11 @@ def command(folder: Path, *words: str, status: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints."""
+    return _run(folder, "git", *arguments).stdout.strip()
+
+
 def changed_for_git(folder: Path) -> list[str]:
     """What `git status` names, each path behind two letters that say how it has changed."""
     return _run(folder, "git", "status", "--porcelain").stdout.splitlines()
@@ -61,8 +68,11 @@ def environment() -> dict[str, str]:
     return os.environ | {"PATH": path, "PYTHONWARNINGS": "default"}
 
 
-def _run(folder: Path, *command: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+def _run(
+    folder: Path, *command: str, status: int = 0, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    variables = environment() | dict(variables or {})
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
     assert done.returncode == status, (
         f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     )

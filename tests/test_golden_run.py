@@ -19,7 +19,7 @@ from tests.kills import draw_kills, processes_in, run_killed, timed_repro
 pytestmark = pytest.mark.slow
 
 STAGES = 25
-OUTPUTS = ("data", "models", "results", "plots", "metrics")
+OUTPUTS = ("data", "models", "results", "plots", "metrics", "report")
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
@@ -97,6 +97,7 @@ def test_the_plots_are_there(finished: Path) -> None:
     plots = finished / "plots"
     for figure in ("overlays", "neighbours"):
         assert (plots / f"{figure}.png").stat().st_size > 1000
+    assert 4e6 < (finished / "report" / "index.html").stat().st_size < 15e6
     assert (plots / "pretrain.csv").read_text().startswith("epoch,")
     assert (plots / "probe_linear.csv").read_text().startswith("network,epoch,miou\n")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.packed import Packed
-from pipeline.params import ExtractMasks, PrepareWeights, Pretrain, TrainBasnet
+from pipeline.params import ExtractMasks, Params, PrepareWeights, Pretrain, TrainBasnet
 from pipeline.report.published import CLASS_IOU
 
 PUBLISHED_WEIGHTS = {"moco_v2_800ep": "moco_v2", "resnet50-19c8e357": "imagenet", "resnet50-0676ba61": "imagenet"}
@@ -118,6 +118,15 @@ def run_facts(
         "target": data.whole,
     }
     return Run(data, facts, odd)
+
+
+def run_of(params: Params, images: Packed, classes: Sequence[str], packed: Mapping[str, Mapping[str, int]]) -> Run:
+    """The facts of the run with these parameters; `packed` says how many images each set has."""
+    splits = params.probe_linear.train, params.probe_linear.test
+    target = data_set(params.pack_images.target.source, images, splits, classes)
+    source = pretrained_on(params.base.pretraining_set, target, packed, params.pretrain)
+    chosen = params.prepare_weights, params.train_basnet, params.extract_masks, params.pretrain
+    return run_facts(target, source, *chosen, params.embed.features, params.cluster.split)
 
 
 def start_of(chosen: PrepareWeights) -> str:

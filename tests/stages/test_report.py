@@ -1,9 +1,12 @@
 import json
+import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from pipeline import profile
 from pipeline.cluster_store import Clustering, NamedClusterings, Projection, write_clusters
@@ -11,8 +14,11 @@ from pipeline.embedding_store import write_embeddings
 from pipeline.history import write_results
 from pipeline.images.codecs import encode_png
 from pipeline.packed import write_packed
+from pipeline.report.page.headline import EVALUATED
 from stages import match_clusters, report, retrieve
+from tests.browser import Watched, watched
 from tests.conftest import disc
+from tests.stages.tiny_runs import ROOT
 
 SUMMARIES = {
     "score_saliency": {"maps": {}, "masks": {"iou": 0.5}},
@@ -33,6 +39,13 @@ TABLES = {
     **{f"{name}/log": "epoch,loss\n1,0.5" for name in ("fuse_pseudolabels", "train_basnet", "pretrain")},
     **{f"refine_pseudolabels/{prior}/log": "epoch,loss\n1,0.5" for prior in ("rbd", "mc")},
 }
+# Of every image of the target there is a map, so that they make a benchmark too.
+PLACES = {
+    **{f"{kind}/{name}.h5": f"{kind}.h5" for kind in ("images", "labels", "masks") for name in ("target", "benchmark")},
+    "pseudolabels.h5": "maps/rbd.h5",
+    "saliency.h5": "maps/rbd.h5",
+}
+ARGUMENTS = ("images", "labels", "maps", "pseudolabels.h5", "saliency.h5", "masks", "e.h5", "c.h5", "results")
 
 
 @pytest.fixture
@@ -60,6 +73,11 @@ def finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         path = Path("results") / f"{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
+    for place, file in PLACES.items():
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).symlink_to(folder / file)
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
     return folder
 
 
@@ -68,16 +86,20 @@ SALIENCY_TABLES = {f"saliency_{name}.csv" for name in ("scores", "gains", "losse
 
 def reported() -> tuple[dict, set[str]]:
     """The metrics, and the names of the plots."""
-    names = ("images.h5", "labels.h5", "masks.h5", "e.h5", "c.h5", "results", "metrics/summary.json", "plots")
-    report.main(*map(Path, names))
+    report.main(*map(Path, (*ARGUMENTS, "profiles", "metrics/summary.json", "plots", "report/index.html")))
     return json.loads(Path("metrics/summary.json").read_text()), {path.name for path in Path("plots").iterdir()}
 
 
-def test_without_any_label_what_needs_none_is_reported(finished: Path):
-    write_packed(Path("labels.h5"), [], "labels", metadata={"classes": []})
+def forget_labels(folder: Path) -> None:
+    """What the stages leave where nobody has drawn a label."""
+    write_packed(folder / "labels.h5", [], "labels", metadata={"classes": []})
     for name in ("match_clusters", "retrieve", *(name for name in SUMMARIES if name.startswith(SCORED))):
-        shutil.rmtree(finished / "results" / name)
-        write_results(finished / "results" / name, {})
+        shutil.rmtree(folder / "results" / name)
+        write_results(folder / "results" / name, {})
+
+
+def test_without_any_label_what_needs_none_is_reported(finished: Path):
+    forget_labels(finished)
     summary, files = reported()
     assert summary["kmeans"] == summary["retrieve"] == summary["linear"] == {}
     assert summary["finetune"] == {"100pct": {"start": {}, "maskcontrast": {}}}
@@ -97,3 +119,83 @@ def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):
     assert "| saliency | linear | 6.5 |" in page
     assert "published" not in page.replace("Published numbers are", "")
     assert (finished / "plots" / "saliency_scores.csv").read_text() == "source,max_f\nrbd,0.1235\n"
+
+
+SECTIONS = ["At a glance", "Label maps", "From priors to masks", "Clusters", "Nearest neighbours", "Scores"]
+SECTIONS += ["Training curves", "What ran"]
+
+
+@pytest.fixture
+def page(finished: Path) -> Iterator[Watched]:
+    """The page of the run with labels, opened in a browser as wide as a phone."""
+    reported()
+    with watched(finished / "report" / "index.html", width=390) as found:
+        yield found
+
+
+@pytest.mark.slow
+def test_the_page_is_whole_quiet_and_alone(page: Watched):
+    assert page.tab.locator("h2").all_inner_texts() == SECTIONS
+    page.scroll_through()
+    assert page.tab.evaluate("[...document.images].filter(i => i.src).length") > 100
+    assert page.tab.evaluate("[...document.images].filter(i => i.src && i.naturalWidth === 0).length") == 0
+    assert page.tab.locator(".plot").count() == page.tab.locator(".plot[data-drawn]:has(svg.main-svg)").count() == 6
+    assert page.tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert page.complaints == []
+    assert page.requests == []
+
+    # The pointer on a point of the map shows its picture; so do the arrow keys.
+    plot = page.tab.locator(".plot[data-pictures]")
+    plot.scroll_into_view_if_needed()
+    assert not page.tab.locator("#peek").is_visible()
+    plot.locator(".points path").first.hover(force=True)
+    page.tab.locator("#peek img[src^='data:image/webp']").wait_for(state="visible")
+    shown = page.tab.locator("#peek figcaption").inner_text()
+    assert shown == "cluster 1: disc, img_11"  # all four lie in one place, this one on top
+    plot.focus()
+    page.tab.keyboard.press("ArrowRight")
+    page.tab.keyboard.press("ArrowRight")
+    expect(page.tab.locator("#peek figcaption")).to_have_text("cluster 1: disc, img_09")
+    page.tab.keyboard.press("Escape")
+    assert not page.tab.locator("#peek").is_visible()
+
+    grounds = []
+    for light in ("light", "dark"):
+        page.tab.emulate_media(color_scheme=light)
+        grounds.append(page.tab.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds == ["rgb(255, 255, 255)", "rgb(16, 20, 24)"]
+
+    # From the top, the keyboard reaches the navigation, and by it every section.
+    page.tab.reload()
+    reached = []
+    for _ in range(len(SECTIONS) + 1):
+        page.tab.keyboard.press("Tab")
+        reached.append(page.tab.evaluate("document.activeElement.textContent"))
+    assert reached == ["Skip to the first section", *SECTIONS]
+    page.tab.keyboard.press("Enter")
+    assert page.tab.evaluate("location.hash") == "#run"
+
+
+def titles(text: str) -> list[str]:
+    return re.findall(r"<h2 [^>]*>(.+?)</h2>", text)
+
+
+def test_the_page_has_the_same_bytes_again_and_what_ran(finished: Path):
+    reported()
+    first = (finished / "report" / "index.html").read_bytes()
+    assert titles(first.decode()) == SECTIONS
+    for part in ("61.2", "test_byobnet, random", "profile sample", "report.overlays", "Code at commit"):
+        assert (part in first.decode()) == (part != "Code at commit"), part
+    shutil.rmtree("plots")
+    reported()
+    assert (finished / "report" / "index.html").read_bytes() == first
+
+
+def test_without_any_label_the_page_has_what_needs_none(finished: Path):
+    forget_labels(finished)
+    reported()
+    text = (finished / "report" / "index.html").read_text()
+    assert titles(text) == [title for title in SECTIONS if title != "Scores"]
+    assert text.count("no labels, nothing to do") == len(EVALUATED)
+    assert "none of them labelled" in text
+    assert ">truth<" not in text
