@@ -138,12 +138,13 @@ def test_label_maps_are_those_of_the_graph(written: Path, place: Path) -> None:
     for i, image_id in enumerate(images.ids):
         expected = nearest(stored.foreground(i).astype(np.uint8), images.rgb(i).shape[:2]) * (assignments[i] + 1)
         assert (found[image_id] == expected).all()
-        assert int(rows[image_id]["cluster"]) == assignments[i] + 1
+        assert int(rows[image_id]["cluster"] if image_id in rows else 0) == assignments[i] + 1
 
 
 def test_every_object_has_a_row_that_describes_its_pixels(written: Path) -> None:
-    rows, labels = table(written / "objects.csv"), labels_by_name(written)
-    assert len(rows) == len(labels) == 12
+    rows = table(written / "objects.csv")
+    labels = {name: labels for name, labels in labels_by_name(written).items() if labels.any()}
+    assert 8 < len(labels) < 12  # in some there is nothing salient
     assert [row["image"] for row in rows] == sorted(labels, key=lambda name: ("/" in name, name))
     for row in rows:
         ys, xs = np.nonzero(labels[row["image"]])
@@ -161,7 +162,9 @@ def test_masks_and_overlays_belong_to_the_label_maps(written: Path) -> None:
         assert (pixels(written / "masks" / f"{stem}.png") == 255 * (labels > 0)).all()
         overlay, photo = pixels(written / "overlays" / f"{stem}.jpg"), pixels(written.parent / "photos" / name)
         changed_by = np.abs(overlay.astype(int) - photo).mean(axis=-1)
-        assert changed_by[labels > 0].mean() > 3 * changed_by[labels == 0].mean()
+        # Beside an object JPEG smears its colour, so not the mean.
+        assert np.median(changed_by[labels == 0]) < 8
+        assert not labels.any() or np.median(changed_by[labels > 0]) > 15
         with Image.open(written / "labels" / f"{stem}.png") as image:
             assert image.mode == "P" and image.getpalette()[3:6] == [128, 0, 0]  # type: ignore[index]
 
@@ -187,7 +190,7 @@ def test_pycocotools_reads_the_same_masks(name: str, written: Path, capsys: pyte
     assert [(category["id"], category["name"]) for category in coco.cats.values()] == [
         (1, "cat"), (2, "dog"), (3, "cluster 3"),
     ]  # fmt: skip
-    assert len(coco.anns) == 12
+    assert len(coco.anns) == sum(labels.any() for labels in known.values())
     for annotation in coco.anns.values():
         mask = known[coco.imgs[annotation["image_id"]]["file_name"]] > 0
         found: np.ndarray = coco.annToMask(annotation)

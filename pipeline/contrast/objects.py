@@ -23,7 +23,8 @@ from pipeline.embedding_store import cutoff
 # Objects that are pooled at a time take this many pixels together at most.
 TOGETHER = 2**23
 
-Tiles = UInt8[np.ndarray, "r c s s 3"]
+# Rows and columns of tiles, their sides, RGB; sizes differ from image to image.
+Tiles = UInt8[np.ndarray, "_ _ _ _ 3"]
 
 
 class ObjectRule(NamedTuple):
@@ -45,7 +46,7 @@ class Objects(NamedTuple):
     Clusters are numbered from 1; confidences are margins in [0, 1] of `cluster_members.nearest_centroids`.
     """
 
-    regions: Int32[np.ndarray, "height width"]
+    regions: Int32[np.ndarray, "_ _"]
     clusters: list[int]
     confidences: list[float]
 
