@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
@@ -20,7 +22,8 @@ def decoded(outlines: list[list[int]], shape: tuple[int, ...]) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(20))
 def test_run_lengths_give_the_mask_again(seed: int) -> None:
     mask = blobs(seed, 0.4)
-    rle = coco_mask.frPyObjects({"size": list(mask.shape), "counts": run_lengths(mask)}, *mask.shape)
+    uncompressed: Any = {"size": list(mask.shape), "counts": run_lengths(mask)}
+    rle = coco_mask.frPyObjects(uncompressed, *mask.shape)
     assert (coco_mask.decode(rle).astype(bool) == mask).all()
 
 
