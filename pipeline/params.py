@@ -34,6 +34,7 @@ from pipeline.sections.data import (
 from pipeline.sections.evaluation import (
     Baseline as Baseline,
     BaselineName as BaselineName,
+    BundlePredictor as BundlePredictor,
     Cluster as Cluster,
     DrawSplits as DrawSplits,
     Finetune as Finetune,
@@ -84,6 +85,7 @@ class Params(Section):
     embed: Embed
     cluster: Cluster
     match_clusters: MatchClusters
+    bundle_predictor: BundlePredictor
     retrieve: Retrieve
     probe_linear: ProbeLinear
     draw_splits: DrawSplits
@@ -104,6 +106,19 @@ class Params(Section):
                 raise ValueError(
                     f"pack_images.{name} is read by no stage; name it in base.pretraining_set or remove it"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _the_predictor_has_a_clustering(self) -> "Params":
+        chosen = self.bundle_predictor
+        for key, value, known in (
+            ("clusters", chosen.clusters, self.cluster.clusters),
+            ("seed", chosen.seed, self.cluster.seeds),
+            ("protocol", chosen.protocol, [name for name, _ in self.match_clusters]),
+        ):
+            if value not in known:
+                listed = ", ".join(map(str, known))
+                raise ValueError(f"bundle_predictor.{key} is {value!r}, which is none of {listed}; choose one of these")
         return self
 
 

@@ -38,6 +38,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(capsys: pytest.CaptureF
         ("kmeans", {"POINTS": 80, "MORE_CLUSTERS": 30, "ROUNDS": 1}),
         ("probe", {"BATCH": 2, "SIZE": 32, "ROUNDS": 1}),
         ("momentum", {"BACKBONE": "lcnet_050", "ROUNDS": 1}),
+        ("predict", {"BACKBONE": "lcnet_050", "IMAGES": 3, "HEIGHT": 60, "WIDTH": 80, "SIZE": 48, "ROUNDS": 1}),
         (
             "views_cached",
             {"views.IMAGES": 2, "views.HEIGHT": 75, "views.WIDTH": 100, "views.SIZE": 32, "views.ROUNDS": 1},

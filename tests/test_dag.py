@@ -142,6 +142,10 @@ def test_law_3_notices_paths_that_disagree(graph: Graph) -> None:
         ("pipeline/masks/loss.py", "import typer", "imports typer"),
         ("pipeline/packed.py", "from typer import Typer", "imports typer"),
         ("pipeline/packed.py", "def later():\n    import typer.main as command_line", "imports typer"),
+        ("pipeline/predict.py", "from stages import embed", "imports stages"),
+        ("pipeline/predict.py", "import typer", "imports typer"),
+        ("pipeline/contrast/loss.py", "from pipeline.predict import run", "imports the front end pipeline.predict"),
+        ("stages/embed.py", "from pipeline import predict", "imports the front end pipeline.predict"),
     ],
 )
 def test_law_4_notices(graph: Graph, path: str, line: str, problem: str) -> None:

@@ -37,6 +37,25 @@ def test_masks_depend_on_their_proposal_alone(tmp_path: Path, proposal: str, mad
     assert makers - {"pack_images"} == made_by
 
 
+@pytest.mark.parametrize(
+    ("names", "made_by"), [("results/match_clusters", {"match_clusters"}), ("data/raw/names.csv", set())]
+)
+def test_names_of_clusters_come_from_the_matching_or_a_table_alone(
+    tmp_path: Path, names: str, made_by: set[str]
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    text = (ROOT / "profiles" / "sample.yaml").read_text().replace("names: results/match_clusters", f"names: {names}")
+    (tmp_path / "profiles" / "sample.yaml").write_text(text)
+    graph = load_graph(tmp_path)
+    stage = graph["bundle_predictor"]
+    makers = {
+        other.base for other in graph.stages for out in other.outs if any(overlap(dep, out) for dep in stage.deps)
+    }
+    assert names in stage.deps and makers == {"pretrain", "embed", "cluster", *made_by}
+    assert [law(graph) for law in (laws.reading_order, laws.law_3_paths_agree, laws.law_5_labels)] == [[], [], []]
+
+
 def test_another_set_is_masked_and_pretrained_on_but_not_evaluated(tmp_path: Path) -> None:
     for path in ("dvc.yaml", "profiles/sample.yaml"):
         (tmp_path / path).parent.mkdir(exist_ok=True)

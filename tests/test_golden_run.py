@@ -18,12 +18,13 @@ from tests.kills import draw_kills, processes_in, run_killed, timed_repro
 
 pytestmark = pytest.mark.slow
 
-STAGES = 25
+STAGES = 26
 OUTPUTS = ("data", "models", "results", "plots", "metrics", "report")
 AFTER_PRETRAIN = {
     "embed",
     "cluster",
     "match_clusters",
+    "bundle_predictor",
     "retrieve",
     "probe_linear",
     "finetune@1.0-0-maskcontrast",
@@ -145,7 +146,9 @@ def test_every_list_of_labelled_images_has_its_length(finished: Path) -> None:
 
 def test_a_seed_list_reruns_clustering_what_reads_it_and_the_report(finished: Path) -> None:
     edit(finished / "params.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
-    assert repro(finished) == {"cluster", "match_clusters", "score_baselines@saliency", "report"}
+    assert repro(finished) == {
+        "cluster", "match_clusters", "bundle_predictor", "score_baselines@saliency", "report"
+    }  # fmt: skip
 
 
 def test_a_dropped_fraction_leaves_no_numbers_and_reruns_the_report_alone(finished: Path) -> None:

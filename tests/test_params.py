@@ -245,3 +245,19 @@ def test_negative_weights_are_refused(tmp_path: Path) -> None:
 
 def test_no_baseline_is_as_good_as_several(tmp_path: Path) -> None:
     assert load_changed(tmp_path, "score_baselines", saliency=None).score_baselines == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"clusters": 7}, "bundle_predictor.clusters is 7, which is none of 6; choose one of these"),
+        ({"seed": 9}, "bundle_predictor.seed is 9, which is none of 0, 1, 2, 3, 4; choose"),
+        ({"protocol": "c"}, "bundle_predictor.protocol is 'c', which is none of a, a_prime, b; choose"),
+        ({"names": "/home/me/names.csv"}, "bundle_predictor.names is '/home/me/names.csv'; string should match"),
+        ({"names": "data/raw/names.txt"}, "bundle_predictor.names is 'data/raw/names.txt'; string should match"),
+        ({"clusters": 500}, "bundle_predictor.clusters is 500; input should be less than or equal to 255"),
+    ],
+)
+def test_the_predictor_takes_a_clustering_that_is_made(changes: dict, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=problem):
+        load_changed(tmp_path, "bundle_predictor", **changes)

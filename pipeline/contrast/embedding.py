@@ -9,12 +9,12 @@ from torch import Tensor
 
 from pipeline.contrast.cells import cell_features, cell_shapes, chosen_images, require_budget
 from pipeline.contrast.encoder import Encoder
+from pipeline.contrast.foreground import foreground_weights
 from pipeline.contrast.prototypes import pool_pixels
-from pipeline.embedding_store import cutoff, join_embeddings, write_embeddings
+from pipeline.embedding_store import join_embeddings, write_embeddings
 from pipeline.images.datasets import ImageSet
 from pipeline.launch import rank
 from pipeline.networks.backbone import Backbone
-from pipeline.networks.upsampling import upsample
 from pipeline.params import Embed
 from pipeline.parts import compute_parts
 from pipeline.scratch import Scratch
@@ -80,11 +80,7 @@ def embed_batch(images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backb
     pooling = settings.pool
     decoded = encoder.deeplab(images)
     embeddings, logits = encoder.heads(decoded)
-    logits = upsample(logits, (images.shape[2], images.shape[3]))[:, 0]
-    saliency = (255 * logits.sigmoid()).round().to(torch.uint8)
-    weights = {"uniform": torch.ones_like(logits), "probability": logits.sigmoid(), "logit": logits}[pooling.weight]
-    # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
-    weights = weights * (saliency > cutoff(pooling.probability))
+    saliency, weights = foreground_weights(logits, (images.shape[2], images.shape[3]), pooling)
     maps = {"maskcontrast": decoded if settings.features == "decoder" else embeddings, "start": start(images)[-1]}
     pooled = {name: pool_pixels(features, weights, pooling.normalize_pixels) for name, features in maps.items()}
     return EmbeddedBatch(saliency, pooled, maps)

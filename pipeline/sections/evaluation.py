@@ -70,6 +70,19 @@ class MatchClusters(Section):
         return self
 
 
+class BundlePredictor(Section):
+    """The clustering that predictions are made with, one of `cluster`; `clusters` counts the background.
+
+    `names` gives names to clusters: the results of `match_clusters` under this `protocol`, which finds none without
+    labels, or a table in data/raw in their place.
+    """
+
+    clusters: Annotated[int, Field(ge=2, le=255)]
+    seed: Seed
+    protocol: str
+    names: Annotated[str, Field(pattern=r"^(results/match_clusters|data/raw/\S+\.csv)$")]
+
+
 class RetrievalSheet(Section):
     """The picture of retrieved segments: at most so many `queries`, each beside its nearest `neighbours`."""
 
