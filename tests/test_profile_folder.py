@@ -1,5 +1,6 @@
 """Profiles that extend others, and a folder of images named with one."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline import params, profile
 from pipeline.errors import InputError
+from tests.documented import fences
 from tests.profiles import SAMPLE_FILE
 
 
@@ -67,3 +69,19 @@ def test_a_folder_that_cannot_be_the_target_changes_nothing(photos: Path, caplog
     assert "data/raw/own is there already and is no link; move it away" in caplog.text
     assert Path("data/raw/own").is_dir() and not Path("data/raw/own").is_symlink()
     assert Path("params.yaml").read_bytes() == before
+
+
+def test_the_three_lines_of_the_docs_are_a_profile_of_a_folder(photos: Path) -> None:
+    (three,) = fences("profiles.md", "Your own images", "yaml")
+    assert three.count("\n") == 3
+    assert profile.main(["folder"]) == 0
+    before = params.load(Path("params.yaml"))
+    Path("profiles/photos.yaml").write_text(three)
+    name, folder = re.search(r"pipeline.profile (\S+) (\S+)", fences("profiles.md", "Your own images")[0]).groups()  # type: ignore[union-attr]
+    assert profile.main([name, folder.replace("~", str(photos.parent))]) == 0
+    assert Path("data/raw/photos").resolve() == photos.resolve()
+    after = params.load(Path("params.yaml"))
+    sets = {name: each.model_copy(update={"source": "own"}) for name, each in after.pack_images}
+    assert sets == dict(before.pack_images) and {each.source for _, each in after.pack_images} == {"photos"}
+    assert after.cluster.model_copy(update={"clusters": before.cluster.clusters}) == before.cluster
+    assert after.cluster.clusters == [10, 20]

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# One job on any machine: clone a commit, run what its targets need, take from the remote what is there, send the rest.
+#
+#   docs/job.sh REPOSITORY COMMIT FOLDER [TARGET...]
+#
+# REPOSITORY is a path or an address that git can clone. FOLDER is where the clone comes to lie; on a disk that outlives
+# the machine, the same line goes on there after an interruption, from the last checkpoint in FOLDER/.scratch.
+# `dvc` and the `python` of the stages are those that come first on PATH.
+set -euo pipefail
+
+fail() { echo "error: $*" >&2; exit 1; }
+
+[ $# -ge 3 ] || fail "give a repository, a commit and a folder, as in: docs/job.sh /home/me/maskcontrast HEAD /tmp/job pretrain"
+repository=$1 commit=$2 folder=$3
+shift 3
+
+# One job in a folder. The system takes the lock away with the last process of a job that dies.
+mkdir -p "$(dirname "$folder")"
+exec 9> "$folder.lock"
+flock --nonblock 9 || fail "another job is at work in $folder; wait until it ends"
+
+if [ ! -d "$folder" ]; then
+  rm -rf "$folder.new"
+  git clone --quiet --no-checkout "$repository" "$folder.new"
+  git -C "$folder.new" checkout --quiet --detach "$commit"
+  # What this user's access to the remote needs, which is not in git.
+  if [ -f "$repository/.dvc/config.local" ]; then cp -p "$repository/.dvc/config.local" "$folder.new/.dvc/"; fi
+  mv "$folder.new" "$folder"
+fi
+cd "$folder"
+[ "$(git rev-parse HEAD)" = "$(git rev-parse --verify --quiet "$commit^{commit}" || true)" ] \
+  || fail "$folder holds commit $(git rev-parse HEAD), not $commit; name another folder"
+[ -n "$(dvc config core.remote)" ] || fail "no remote is configured to send the outputs to; add one: dvc remote add --default NAME URL"
+
+unset DVC_ROOT             # inherited from an experiment, it would put .scratch into that one's project
+rm -f .dvc/tmp/rwlock      # of an interrupted job: another process may have that one's number by now
+
+status=0
+dvc repro --pull --allow-missing "$@" || status=$?
+dvc push --run-cache || status=$?  # also after a failure, before which some stages may have ended well
+exit $status
