@@ -163,6 +163,8 @@ MORE = {
     "classes": [],
     "on_error": "stop",
     "other_things": "background",
+    "val_fraction": 0.0,
+    "split_seed": 0,
 }
 
 

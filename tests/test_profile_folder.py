@@ -83,5 +83,5 @@ def test_the_three_lines_of_the_docs_are_a_profile_of_a_folder(photos: Path) -> 
     after = params.load(Path("params.yaml"))
     sets = {name: each.model_copy(update={"source": "own"}) for name, each in after.pack_images}
     assert sets == dict(before.pack_images) and {each.source for _, each in after.pack_images} == {"photos"}
-    assert after.cluster.model_copy(update={"clusters": before.cluster.clusters}) == before.cluster
-    assert after.cluster.clusters == [10, 20]
+    assert after.pretrain.model_copy(update={"epochs": before.pretrain.epochs}) == before.pretrain
+    assert after.pretrain.epochs == 24
