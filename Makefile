@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) /
 # Tests run two files at a time, in the order in which they are collected.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: repro test fast fresh setup lock graph
+.PHONY: repro test fast fresh exps setup lock graph
 
 repro: setup  ## run the whole pipeline; only what changed is run
 	$(RUN) dvc repro
@@ -24,6 +24,15 @@ fast: setup  ## the tests of seconds
 
 fresh:  ## the proof that nothing is missing: `make test` in a new clone of the last commit, from an empty .venv
 	folder=$$(mktemp -d) && git clone --quiet . $$folder && $(MAKE) --directory $$folder test && rm -rf $$folder
+
+# `make exps` shows what differs: every parameter, and of some 250 metrics those whose name starts with SCORES.
+SCORES ?= .*\.maskcontrast\.(k\d+\.a\.|last\.|all_classes\.)?miou(_mean)?$$
+WATCHED := images|used|without_mask|epoch|loss|contrastive|saliency|accuracy|embedding_std|foreground|replaced
+METRICS := images|saliency|masks|kmeans|linear|baselines|finetune\.\d|retrieve\.(maskcontrast|start)|pretrain\.($(WATCHED))$$
+FILES := .*/|results$$
+
+exps: setup  ## the experiments of this commit side by side (docs/sweeps.md)
+	$(RUN) dvc exp show --only-changed --drop '(Created|Executor)$$|$(FILES)|(?!$(SCORES))($(METRICS))' $(SHOW)
 
 setup: $(READY)  ## a virtual environment with exactly the locked packages
 

@@ -119,7 +119,7 @@ def scratch_area(name: str, files: Iterable[Path], *decisive: object) -> Iterato
 def _make_room(stage: Path) -> None:
     for area in _areas(stage):
         if (area / FINISHED).exists():
-            shutil.rmtree(area)
+            _remove(area)
     prune(stage, KEPT_DAYS)
 
 
@@ -127,8 +127,13 @@ def prune(stage: Path, days: float) -> int:
     """Remove the areas in the folder of a stage that nothing was written to for so many days; returns how many."""
     old = [area for area in _areas(stage) if time.time() - _touched(area) > days * 24 * 3600]
     for area in old:
-        shutil.rmtree(area)
+        _remove(area)
     return len(old)
+
+
+def _remove(area: Path) -> None:
+    # Another experiment that starts the same stage may be removing the same area.
+    shutil.rmtree(area, ignore_errors=True)
 
 
 def _areas(stage: Path) -> list[Path]:
@@ -136,7 +141,10 @@ def _areas(stage: Path) -> list[Path]:
 
 
 def _touched(area: Path) -> float:
-    return max(path.stat().st_mtime for path in [area, *area.rglob("*")] if path.exists())
+    try:
+        return max(path.stat().st_mtime for path in [area, *area.rglob("*")])
+    except FileNotFoundError:
+        return time.time()  # another process replaces or removes a file at this moment
 
 
 def fingerprint(files: Iterable[Path], *decisive: object) -> str:

@@ -1,6 +1,7 @@
 import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -100,6 +101,28 @@ def test_an_area_that_nobody_touched_for_two_weeks_goes():
     age(recent, 13)
     leave(3, finished=True)
     assert (old.exists(), recent.exists()) == (False, True)
+
+
+def test_another_experiment_may_remove_the_same_areas_at_the_same_time(monkeypatch: pytest.MonkeyPatch):
+    finished, old = leave(1, finished=True), leave(2, finished=False)
+    age(old, 15)
+    remove = shutil.rmtree
+
+    def second_to_remove(folder: Path, **options) -> None:
+        remove(folder)
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", second_to_remove)
+    mine = leave(3, finished=True)
+    assert [folder.exists() for folder in (finished, old, mine)] == [False, False, True]
+
+
+def test_an_area_in_which_files_come_and_go_is_not_old(monkeypatch: pytest.MonkeyPatch):
+    busy = leave(1, finished=False)
+    age(busy, 15)
+    monkeypatch.setattr(Path, "rglob", lambda folder, pattern: [folder / "just_renamed.tmp"])
+    leave(2, finished=False)
+    assert busy.exists()
 
 
 def test_a_run_that_goes_on_after_weeks_finds_its_area():
