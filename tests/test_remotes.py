@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 PARTIAL = ("--pull", "--allow-missing")
 MASKS = {"data/masks/target.h5", "data/masks/benchmark.h5", "results/extract_masks/made.json"}
-FROM_PRETRAIN = {"pretrain", "embed", "cluster", "match_clusters", "retrieve", "probe_linear"}
+FROM_PRETRAIN = {"pretrain", "embed", "cluster", "match_clusters", "bundle_predictor", "retrieve", "probe_linear"}
 FROM_PRETRAIN |= {"finetune@0.1-0-maskcontrast", "score_baselines@saliency", "report"}
 REMOTES = """
 [core]

@@ -168,14 +168,20 @@ TEMPLATES = [
         "pretraining_set: proposal",
         {"predict_saliency", "extract_masks", "pretrain", "score_saliency", "report"},
     ),
-    ("pack_images", "pack_images:\n", f"pack_images:\n{NEW_SET}", {"pack_images@photos"}),
+    ("pack_images", "pack_images:\n", f"pack_images:\n{NEW_SET}", {"pack_images@photos", "report"}),
     (
         "pack_images",
         "source: sample/benchmark",
         "source: mine",
-        {"pack_images@benchmark"},
+        {"pack_images@benchmark", "report"},
     ),
-    ("fuse_pseudolabels.targets_from", "pseudolabels/refined", "priors/proposal", {"fuse_pseudolabels"}),
+    ("fuse_pseudolabels.targets_from", "pseudolabels/refined", "priors/proposal", {"fuse_pseudolabels", "report"}),
+    (
+        "bundle_predictor.names",
+        "names: results/match_clusters",
+        "names: data/raw/names.csv",
+        {"bundle_predictor", "report"},
+    ),
     ("train_basnet.targets_from", "from: pseudolabels/fused", "from: labels/proposal", {"train_basnet", "report"}),
     ("extract_masks.proposal", "proposal: saliency\n", "proposal: images\n", {"extract_masks", "report"}),
     (

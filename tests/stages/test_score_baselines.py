@@ -17,6 +17,7 @@ BASELINES = """
 probe_linear: {train: train, epochs: 10, seeds: [0]}
 retrieve: {kept_classes: [], size: 0}
 cluster: {clusters: [2], components: 4}
+bundle_predictor: {clusters: 2}
 score_baselines:
   saliency: {backbone: basnet, weights: '', sha256: ''}
   untrained: {backbone: test_byobnet, weights: random, sha256: ''}

@@ -24,7 +24,8 @@ def read_graph(path: Path, params: Mapping[str, Any], made: Mapping[str, str]) -
     reads, makes, steps = {}, {}, []
     for name, entry in content.items():
         stage = entry.get("do", entry)
-        reads[name] = [_resolved(dep, params) for dep in stage.get("deps", []) if not dep.endswith(".py")]
+        deps = [dep for dep in stage.get("deps", []) if not dep.endswith(".py")]
+        reads[name] = [_resolved(path, params) for dep in deps for path in _of_items(dep, entry, params)]
         makes[name] = [_resolved(out, params) for out in _outputs(stage)]
         text = made.get(name, "")
         items = ", ".join(_items(entry, params))
@@ -52,13 +53,23 @@ def _value(name: str, params: Mapping[str, Any]) -> str:
 def _items(entry: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
     """What a stage is repeated over: the keys of a section, or the values of each axis of its matrix."""
     axes = [entry["foreach"]] if "foreach" in entry else list(entry.get("matrix", {}).values())
-    found = []
-    for axis in axes:
-        value: Any = params
-        for part in str(axis).strip("${}").split("."):
-            value = value[part]
-        found.append(" ".join(str(item) for item in value))
-    return found
+    return [" ".join(map(str, _values(axis, params))) for axis in axes]
+
+
+def _values(axis: object, params: Mapping[str, Any]) -> Iterable[object]:
+    """What `${name}` stands for, the keys of a section or a list."""
+    value: Any = params
+    for part in str(axis).strip("${}").split("."):
+        value = value[part]
+    return value
+
+
+def _of_items(path: str, entry: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """The paths that a path with items of a matrix stands for; a `*` in their place might fit more."""
+    paths = [path]
+    for name, axis in entry.get("matrix", {}).items():
+        paths = [each.replace(f"${{item.{name}}}", str(value)) for each in paths for value in _values(axis, params)]
+    return list(dict.fromkeys(paths))
 
 
 def edges(reads: Mapping[str, Iterable[str]], makes: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
