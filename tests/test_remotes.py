@@ -149,7 +149,8 @@ def test_with_the_masks_pulled_a_temperature_reruns_pretraining_and_what_follows
     set_temperature(colleague, 0.2, 0.5)
     command(colleague, "python", "-m", "pipeline.pull_folders")
     assert repro(colleague, *PARTIAL) == FROM_PRETRAIN
-    assert not (colleague / "data" / "saliency").exists()
+    for left in ("saliency/target.h5", "images/proposal.h5", "priors/proposal", "pseudolabels/refined"):
+        assert not (colleague / "data" / left).exists()
     # The report had every result that it has where everything was computed.
     assert {name for name in files(colleague) if name.startswith("results")} == {
         name for name in files(origin) if name.startswith("results")
