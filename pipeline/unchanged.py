@@ -43,10 +43,11 @@ SOURCES = _sources()
 
 @dataclass(frozen=True)
 class Tracked:
-    """What DVC tracks of a stage beside its inputs: paths of modules, and dotted names in params.yaml."""
+    """What DVC tracks of a stage beside its inputs: paths of modules, dotted names in params.yaml, paths of outputs."""
 
     code: set[str]
     params: list[str]
+    outs: re.Pattern[str]
 
 
 def tracked(stage: str, graph: Mapping[str, Any]) -> Tracked:
@@ -56,7 +57,14 @@ def tracked(stage: str, graph: Mapping[str, Any]) -> Tracked:
     entry = entry.get("do", entry)
     # Where a parameter's name depends on the item, the item is that one word.
     names = [re.sub(r"\$\{.+?\}", item, name) for name in entry.get("params", [])]
-    return Tracked({dep for dep in entry.get("deps", []) if dep.endswith(".py")}, names)
+    outs = "|".join(_pattern(out) for kind in ("outs", "metrics", "plots") for out in entry.get(kind, []))
+    return Tracked({dep for dep in entry.get("deps", []) if dep.endswith(".py")}, names, re.compile(outs))
+
+
+def _pattern(out: str | Mapping[str, Any]) -> str:
+    """A regular expression for the paths of an output, whatever its item."""
+    parts = re.split(r"(\$\{.+?\})", out if isinstance(out, str) else next(iter(out)))
+    return "".join(".+" if part.startswith("${") else re.escape(part) for part in parts)
 
 
 @contextmanager
@@ -104,7 +112,9 @@ def _refuse(stage: str, graph: bytes, before: _State, now: _State) -> None:
         return  # parsing YAML takes longer than all the rest
     name = stage or Path(sys.argv[0]).stem
     known = tracked(name, YAML(typ="safe").load(graph) or {})
-    changed = sorted(_differing(before.inputs, now.inputs) | _differing(before.sources, now.sources) & known.code)
+    # An output is there from the start where a stage that outlived a killed DVC has just written it.
+    inputs = {path for path in _differing(before.inputs, now.inputs) if not known.outs.fullmatch(path)}
+    changed = sorted(inputs | _differing(before.sources, now.sources) & known.code)
     if stage and before.params != now.params:
         contents = YAML(typ="safe").load(before.params), read_mapping(PARAMS, YAML(typ="safe"))
         changed += sorted(_differing(*(_values(content, known.params) for content in contents)))

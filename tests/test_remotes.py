@@ -81,6 +81,12 @@ def cloned(origin: Path, folder: Path) -> Path:
     return folder
 
 
+def partial_repro(folder: Path, *targets: str) -> set[str]:
+    """What runs where not all outputs are: the two lines of docs/remotes.md."""
+    command(folder, "python", "-m", "pipeline.pull_folders")
+    return repro(folder, *PARTIAL, *targets)
+
+
 def files(folder: Path) -> set[str]:
     """Files among the outputs that DVC caches."""
     paths = (path for name in ("data", "models", "results") for path in (folder / name).rglob("*"))
@@ -147,8 +153,7 @@ def test_without_keys_the_store_stays_shut(origin: Path, tmp_path: Path) -> None
 
 def test_with_the_masks_pulled_a_temperature_reruns_pretraining_and_what_follows(origin: Path, colleague: Path) -> None:
     set_temperature(colleague, 0.2, 0.5)
-    command(colleague, "python", "-m", "pipeline.pull_folders")
-    assert repro(colleague, *PARTIAL) == FROM_PRETRAIN
+    assert partial_repro(colleague) == FROM_PRETRAIN
     for left in ("saliency/target.h5", "images/proposal.h5", "priors/proposal", "pseudolabels/refined"):
         assert not (colleague / "data" / left).exists()
     # The report had every result that it has where everything was computed.
@@ -163,17 +168,16 @@ def test_what_a_colleague_has_computed_is_restored_and_the_report_alone_runs(col
     shutil.copy(colleague / ".dvc" / "config.local", third / ".dvc")
     command(third, "dvc", "pull", "--run-cache", "extract_masks")
     set_temperature(third, 0.2, 0.5)
-    command(third, "python", "-m", "pipeline.pull_folders")
-    assert repro(third, *PARTIAL) == {"report"}
+    assert partial_repro(third) == {"report"}
     for path in ("models/maskcontrast.pt", "metrics/summary.json"):
         assert (third / path).read_bytes() == (colleague / path).read_bytes()
 
 
 def test_a_value_that_was_left_before_the_push_is_not_sent(colleague: Path, tmp_path: Path) -> None:
     set_temperature(colleague, 0.5, 0.3)
-    assert repro(colleague, *PARTIAL, "pretrain") == {"pretrain"}
+    assert partial_repro(colleague, "pretrain") == {"pretrain"}
     set_temperature(colleague, 0.3, 0.5)
-    assert repro(colleague, *PARTIAL, "pretrain") == set()
+    assert partial_repro(colleague, "pretrain") == set()
     command(colleague, "dvc", "push", "--run-cache")
     third = cloned(colleague, tmp_path)
     shutil.copy(colleague / ".dvc" / "config.local", third / ".dvc")
@@ -181,7 +185,7 @@ def test_a_value_that_was_left_before_the_push_is_not_sent(colleague: Path, tmp_
     records = [path.read_text() for path in (third / ".dvc" / "cache" / "runs").rglob("*") if path.is_file()]
     assert any("temperature: 0.3" in record for record in records)
     set_temperature(third, 0.2, 0.3)
-    assert repro(third, *PARTIAL, "pretrain") == {"pretrain"}
+    assert partial_repro(third, "pretrain") == {"pretrain"}
 
 
 def test_folders_that_several_stages_fill_are_pulled_for_a_stage_that_reads_one(origin: Path, tmp_path: Path) -> None:
@@ -189,8 +193,7 @@ def test_folders_that_several_stages_fill_are_pulled_for_a_stage_that_reads_one(
     edit(clone, "  mode: components", "  mode: largest")
     # What DVC says alone, without which there were no need of it.
     assert "'data/saliency' does not exist" in command(clone, "dvc", "repro", *PARTIAL, "extract_masks", status=255)
-    command(clone, "python", "-m", "pipeline.pull_folders")
-    assert repro(clone, *PARTIAL, "extract_masks") == {"extract_masks"}
+    assert partial_repro(clone, "extract_masks") == {"extract_masks"}
     assert not (clone / "data" / "priors" / "proposal").exists()
 
 
