@@ -200,3 +200,12 @@ def test_no_code_that_dvc_tracks_is_loaded_before_it_is_noted() -> None:
     sources = load_graph().sources
     assert imports(sources["stages/__init__.py"]) == {"pipeline", "pipeline.unchanged"}
     assert closure("pipeline.unchanged", sources) - INTERFACE_ONLY == set()
+
+
+def test_outputs_are_known_by_their_names_whatever_their_item() -> None:
+    graph = YAML(typ="safe").load(ROOT / "dvc.yaml")
+    outs = tracked("compute_priors@rbd", graph).outs
+    assert outs.fullmatch("data/priors/proposal/rbd.h5")
+    assert not outs.fullmatch("data/images/proposal.h5")
+    assert tracked("report", graph).outs.fullmatch("metrics/summary.json")
+    assert not tracked("no stage", graph).outs.fullmatch("models/start.pt")
