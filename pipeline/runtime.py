@@ -10,8 +10,6 @@ These come from the environment, never from tracked parameters:
   together; 1024 by default.
 """
 
-import errno
-import fcntl
 import logging
 import os
 import re
@@ -27,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pipeline.errors import FullDisk, InputError, full, full_disk_told
+from pipeline.locks import held
 from pipeline.unchanged import unchanged
 
 if TYPE_CHECKING:
@@ -99,29 +98,9 @@ def _alone() -> Iterator[None]:
     if not stage or "WORLD_SIZE" in os.environ:
         yield
         return
-    lock = Path(".scratch") / f"{stage}.lock"
-    lock.parent.mkdir(exist_ok=True)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT)
-    try:
-        _lock(descriptor, stage)
+    still = f"still runs stage {stage}, perhaps left by a killed `dvc`; wait until it ends, or end it"
+    with held(Path(".scratch") / f"{stage}.lock", lambda holder: f"process {holder} {still}"):
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, stage: str) -> None:
-    try:
-        # Unlike flock's, this lock is not handed down to pools and loaders, which outlive a killed parent by seconds.
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
-        holder = os.read(descriptor, 20).decode() or "another"
-        raise InputError(
-            f"process {holder} still runs stage {stage}, perhaps left by a killed `dvc`; wait until it ends, or end it"
-        ) from None
-    os.truncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
 
 
 def device() -> "torch.device":

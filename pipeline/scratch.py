@@ -8,8 +8,6 @@ die before it has noted that; then the next run finds everything done.
 """
 
 import argparse
-import errno
-import fcntl
 import hashlib
 import logging
 import math
@@ -18,7 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -28,6 +26,7 @@ from torch import Tensor
 
 from pipeline.errors import InputError
 from pipeline.launch import rank, wait_for_all
+from pipeline.locks import held
 from pipeline.unchanged import SOURCES
 
 FINISHED = "finished"
@@ -104,10 +103,10 @@ def scratch_area(name: str, files: Iterable[Path], *decisive: object) -> Iterato
     a process that has died does not count.
     """
     folder = home() / name / fingerprint(files, *decisive)
+    folder.mkdir(parents=True, exist_ok=True)
     with _locked(Path(".scratch") / name), _locked(folder):
         if rank() == 0:
             (folder / FINISHED).unlink(missing_ok=True)
-            (folder / "lock").touch()  # however old, it is in use again
             _make_room(folder.parent)
         wait_for_all()
         yield Scratch(folder)
@@ -164,27 +163,12 @@ def fingerprint(files: Iterable[Path], *decisive: object) -> str:
     return digest.hexdigest()[:16]
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder, one process for all ranks; the system takes it from a process that dies."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-    try:
-        if rank() == 0:
-            _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        # Unlike flock's, this lock is not handed down to loader processes, which outlive a killed parent by seconds.
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
-        raise InputError(f"{folder} is in use by another process that runs this stage; wait until it ends") from None
+def _locked(folder: Path) -> AbstractContextManager[None]:
+    """Hold the lock of a folder, one process for all ranks."""
+    if rank() != 0:
+        return nullcontext()
+    ends = "which runs this stage; wait until it ends"
+    return held(folder / "lock", lambda holder: f"{folder} is in use by process {holder}, {ends}")
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -18,9 +18,9 @@ from tests.dag_params import values_read, values_tracked
 # - errors.py and progress.py are what the user sees: the class of an error, bars around items that pass unchanged;
 # - runtime.py turns the environment into device, threads, loader processes and deterministic kernels, and logs. A
 #   change there may change last digits, as another machine may; it is one of the machine and none of the method;
-# - unchanged.py, which stages/__init__.py loads, lets a run end well or not, and passes nothing on to it.
+# - unchanged.py, which stages/__init__.py loads, and locks.py let a run end well or not, and pass nothing on to it.
 INTERFACE_ONLY = {"pipeline/params.py", "pipeline/runtime.py", "pipeline/progress.py", "pipeline/errors.py"}
-INTERFACE_ONLY |= {"pipeline/unchanged.py", "stages/__init__.py"}
+INTERFACE_ONLY |= {"pipeline/unchanged.py", "pipeline/locks.py", "stages/__init__.py"}
 INTERFACE_ONLY |= {f"pipeline/sections/{name}.py" for name in ("section", "data", "saliency", "contrast", "evaluation")}
 LABEL_READERS = {"match_clusters", "bundle_predictor", "retrieve", "probe_linear", "draw_splits", "finetune"}
 LABEL_READERS |= {"score_baselines", "score_saliency", "report"}

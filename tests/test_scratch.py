@@ -15,6 +15,7 @@ from pipeline import scratch
 from pipeline.errors import InputError
 from pipeline.scratch import Scratch, fingerprint, scratch_area
 from pipeline.unchanged import SOURCES
+from tests.clones import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -181,11 +182,12 @@ def test_code_counts_as_it_was_when_it_was_imported(monkeypatch: pytest.MonkeyPa
 
 
 HOLDER = """
-import fcntl, sys, time
-file = open(sys.argv[1], "w")
-fcntl.lockf(file, fcntl.LOCK_EX)
-print("held", flush=True)
-time.sleep(60)
+import sys
+from pathlib import Path
+from pipeline.locks import held
+with held(Path(sys.argv[1]), str):
+    print("held", flush=True)
+    input()
 """
 
 
@@ -193,11 +195,16 @@ time.sleep(60)
 def test_a_stage_or_a_run_in_use_is_refused_and_that_of_a_killed_process_is_taken_over(home: Path, place: str):
     area = leave(1, finished=False)
     held = area if place else area.parent
-    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(held / "lock")], stdout=subprocess.PIPE)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(held / "lock")],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert holder.stdout is not None
     holder.stdout.readline()
     with (
-        pytest.raises(InputError, match=f"^{re.escape(str(held))} is in use by another process"),
+        pytest.raises(InputError, match=f"^{re.escape(str(held))} is in use by process {holder.pid}, which"),
         scratch_area("stage", [], 1),
     ):
         pass
