@@ -14,6 +14,7 @@ PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 .PHONY: repro test fast fresh exps setup lock graph
 
 repro: setup  ## run the whole pipeline; only what changed is run
+	$(RUN) python -m pipeline.mend
 	$(RUN) dvc repro
 
 test: setup  ## style, types and all tests, the slow end-to-end ones too
