@@ -14,10 +14,8 @@ from typing import Literal
 
 import h5py
 import psutil
-from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from ruamel.yaml import YAML, YAMLError
-from voluptuous import MultipleInvalid
 
+from pipeline.mend import mend
 from tests.clones import changed_for_git, environment
 
 Whom = Literal["stage", "dvc", "all"]
@@ -74,8 +72,7 @@ def run_killed(folder: Path, kills: Sequence[Kill], seconds: Mapping[str, float]
         met.append(run.strike(kill, seconds[kill.stage]))
         orphan = run.orphan
         _require_whole_files(folder)
-        if _delete_a_lock_that_was_cut_off(folder / "dvc.lock"):
-            met[-1] += ", dvc.lock with it"
+        met[-1] += "".join(f", {sentence}" for sentence in mend(folder))
         assert not [line for line in changed_for_git(folder) if line.startswith("??")], kill
     _reach(folder, None, orphan)
     return met
@@ -170,13 +167,3 @@ def _require_whole_files(folder: Path) -> None:
     for path in (folder / "data").rglob("*.h5"):
         h5py.File(path, "r").close()
     assert all(zipfile.is_zipfile(path) for path in (folder / "models").rglob("*.pt"))
-
-
-def _delete_a_lock_that_was_cut_off(lock: Path) -> bool:
-    """What docs/crashes.md has a user do where DVC, which writes `dvc.lock` in place, was killed in the middle."""
-    try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(lock.read_text()) if lock.exists() else {"schema": "2.0"})
-    except (YAMLError, MultipleInvalid):
-        lock.unlink()
-        return True
-    return False
