@@ -24,6 +24,7 @@ TITLES = {
     "per class": "IoU of each class, linear probe of the last epoch (README: the best; supervised saliency)",
 }
 STARTS = {"moco_v2": "MoCo v2", "imagenet": "ImageNet classifier"}
+PROTOCOLS = ("linear", "kmeans", "retrieve", "finetune")
 COLUMNS = ["table", "row", "column", "published", "ours", "last_epoch", "difference", "within_band"]
 OWN_COLUMNS = ["table", "row", "column", "ours", "last_epoch"]
 NETWORKS = {"start": "starting weights", "start_pixels": "starting weights", "maskcontrast": "MaskContrast"}
@@ -70,12 +71,18 @@ def own(cells: Iterable[Cell], metrics: Mapping[str, Any], classes: int) -> pd.D
 
 
 def _counterpart(cell: Cell, metrics: Mapping[str, Any], facts: Mapping[str, str]) -> tuple[str, float | None]:
-    """The first key whose facts are this run's and that has a number."""
+    """The first key that has a number, whose facts are this run's, and whose protocol is the published one."""
     for key, needed in cell.sources:
         ours = look_up(metrics, key)
-        if ours is not None and all(facts[name] == value for name, value in needed.items()):
+        facts_needed = {**needed, _protocol(key): "published"}
+        if ours is not None and all(facts[name] == value for name, value in facts_needed.items()):
             return key, ours
     return "", None
+
+
+def _protocol(key: str) -> str:
+    """The protocol that a number was measured by; K-means of pixels has the options of K-means."""
+    return next(name for name in PROTOCOLS if name in key.lower().replace("-", ""))
 
 
 def _last_epoch(key: str, metrics: Mapping[str, Any]) -> float | None:
@@ -125,12 +132,12 @@ def _head(run: Run) -> list[str]:
     masks = run.facts["masks"] or "none of the paper's"
     what = f"Data set: {run.data}. Start: {start}. Masks: {masks}. Mechanisms: {run.facts['mechanisms']}."
     options = ", ".join(f"`{name}` {value}" for name, value in run.unusual.items())
-    odd = [f"Of MaskContrast no row: neither the paper's nor the code's value of {options}."] if options else []
+    odd = [f"No rows of what depends on these values, which neither the paper nor the code has: {options}."]
     band = (
         f"Within the band, for K-means of MaskContrast: a difference of at most {BAND}, two standard deviations of "
         "what four trainings of an independent user gave (42.2, 41.4, 43.9, 44.4; s.d. 1.41)."
     )
-    return ["# The paper's tables, and this run", what, *odd, legend, band]
+    return ["# The paper's tables, and this run", what, *(odd if options else []), legend, band]
 
 
 def _markdown(rows: pd.DataFrame) -> str:

@@ -33,7 +33,7 @@ class Cell(NamedTuple):
 
 ON_VOC = {"target": "voc"}
 MOCO, IMAGENET = {"start": "moco_v2"}, {"start": "imagenet"}
-PRETRAINED = {"source": "voc", "mechanisms": "views, memory, momentum", "options": "published"}
+PRETRAINED = {"source": "voc", "mechanisms": "views, memory, momentum", "pretraining": "published"}
 # The four settings of most tables, in their order.
 SETTINGS = {
     "MoCo v2, unsupervised saliency": MOCO | {"masks": "unsupervised"},

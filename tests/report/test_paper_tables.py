@@ -7,16 +7,16 @@ import pytest
 
 from pipeline.report.paper_tables import NOT_RUN, look_up, page, paper_tables, save_paper_tables
 from pipeline.report.published import CLASS_IOU, published
-from pipeline.report.run_facts import DataSet, Run
+from pipeline.report.run_facts import USUAL, DataSet, Run
 
 SUBSET = DataSet("voc", 958, 700, 320, list(CLASS_IOU))
 FACTS = {
     "start": "imagenet",
     "masks": "supervised",
     "mechanisms": "views, memory, momentum",
-    "options": "published",
     "source": "voc",
     "target": "voc",
+    **dict.fromkeys(USUAL, "published"),
 }
 WHOLE = Run(SUBSET._replace(train=10582, test=1449, side=500), FACTS, {})
 PART = Run(SUBSET, FACTS | {"source": "", "target": ""}, {})
@@ -142,15 +142,25 @@ def test_the_classes_of_another_set_decide_k() -> None:
     assert line(table, "retrieval", "MaskContrast", "6 classes")["ours"] == 40.0
 
 
-def test_odd_options_are_named_and_fill_no_row_of_maskcontrast() -> None:
-    odd = Run(WHOLE.data, FACTS | {"options": ""}, {"pretrain.epochs": 5})
+def filled(table: pd.DataFrame) -> set[tuple[str, str]]:
+    """Rows and columns of Tables 1, 3 and 4 that have a number of this run."""
+    rows = table.dropna(subset="ours").to_dict("records")
+    return {(row["row"], row["column"]) for row in rows if row["table"] in "134"}
+
+
+def test_pretraining_with_odd_options_is_named_and_fills_no_row_of_maskcontrast() -> None:
+    odd = Run(WHOLE.data, FACTS | {"pretraining": ""}, {"pretrain.epochs": 5})
     table = paper_tables(complete(), odd)
-    assert "Of MaskContrast no row: neither the paper's nor the code's value of `pretrain.epochs` 5." in page(
-        table, odd
-    )
-    filled = [row for row in table.to_dict("records") if row["ours"] is not None and row["table"] in "134"]
-    assert len(filled) > 5
-    assert [row["row"] for row in filled if "saliency" in row["row"] and row["row"] != "saliency features only"] == []
+    assert "which neither the paper nor the code has: `pretrain.epochs` 5." in page(table, odd)
+    assert ("ImageNet classifier", "linear") in filled(table)
+    assert {row for row, _ in filled(table) if "saliency" in row} == {"saliency features only"}
+
+
+def test_a_protocol_with_odd_options_fills_no_row_of_its_own() -> None:
+    odd = Run(WHOLE.data, FACTS | {"linear": ""}, {"probe_linear.epochs": 1})
+    before, after = (filled(paper_tables(complete(), run)) for run in (WHOLE, odd))
+    assert after == {(row, column) for row, column in before if column != "linear"}
+    assert len(after) < len(before)
 
 
 def test_both_files_are_written(tmp_path: Path) -> None:

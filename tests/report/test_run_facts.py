@@ -6,6 +6,7 @@ from pipeline import params, profile
 from pipeline.packed import Packed
 from pipeline.report.published import CLASS_IOU
 from pipeline.report.run_facts import (
+    USUAL,
     DataSet,
     data_set,
     masks_of,
@@ -13,7 +14,6 @@ from pipeline.report.run_facts import (
     pretrained_on,
     run_facts,
     start_of,
-    unusual,
 )
 from tests.clones import ROOT
 from tests.profiles import SAMPLE, SAMPLE_FILE, changed
@@ -60,6 +60,8 @@ def test_the_start_is_known_by_the_name_of_its_file(backbone: str, weights: str,
         ({"weights": "basnet.pth"}, {}, {}, "supervised"),
         ({}, {"proposal": "images", "components": "split"}, {}, "regions"),
         ({}, {"proposal": "raw/my_masks"}, {}, ""),
+        ({}, {"proposal": "raw/voc/saliency_unsupervised_model"}, {}, "unsupervised"),
+        ({}, {"proposal": "raw/voc/saliency_supervised_model"}, {}, "supervised"),
         ({}, {}, {"weights": "VOCSegmentation_unsupervised_saliency_model.pth.tar", "epochs": 0}, "unsupervised"),
         ({}, {}, {"weights": "VOCSegmentation_supervised_saliency_model.pth.tar", "epochs": 0}, "supervised"),
         ({}, {}, {"weights": "exported.safetensors", "epochs": 0}, ""),
@@ -93,29 +95,59 @@ def test_mechanisms(views: bool, queue: int, momentum: float, mechanisms: str) -
 @pytest.mark.parametrize("names", [["voc"], ["voc", "voc_official_code"]])
 def test_the_profiles_of_paper_and_code_are_runs_of_the_paper(names: list[str], tmp_path: Path) -> None:
     loaded = load_profiles(tmp_path, *names)
-    sections = loaded.prepare_weights, loaded.train_basnet, loaded.extract_masks, loaded.pretrain
-    run = run_facts(VOC, "voc", *sections, loaded.embed.features, loaded.cluster.split)
+    run = run_facts(VOC, "voc", loaded)
     assert run.facts == {
         "start": "imagenet",
         "masks": "unsupervised",
         "mechanisms": "views, memory, momentum",
-        "options": "published",
         "source": "voc",
         "target": "voc",
+        "pretraining": "published",
+        "linear": "published",
+        "kmeans": "published",
+        "retrieve": "published",
+        "finetune": "published",
     }
     assert run.unusual == {}
 
 
-def test_options_of_neither_paper_nor_code_are_named(loaded: params.Params) -> None:
-    encoder = loaded.pretrain.encoder.model_dump() | {"embedding_dim": 128}
-    assert unusual(changed(loaded.pretrain, epochs=5, temperature=0.2, encoder=encoder), "decoder", "val") == {
-        "embed.features": "decoder",
-        "pretrain.encoder.embedding_dim": 128,
-        "pretrain.epochs": 5,
-        "pretrain.temperature": 0.2,
+def test_options_of_neither_paper_nor_code_are_named_and_only_their_part_is_not_published(
+    loaded: params.Params,
+) -> None:
+    sections = {
+        "pretrain": changed(loaded.pretrain, epochs=5, temperature=0.2),
+        "embed": changed(loaded.embed, features="decoder"),
+        "finetune": changed(loaded.finetune, iterations=5),  # which the paper leaves open
     }
-    published = changed(loaded.pretrain, epochs=0, weights="published.pth.tar")
-    assert unusual(published, "embedding", "trainaug") == {"cluster.split": "trainaug"}
+    run = run_facts(VOC, "voc", loaded.model_copy(update=sections))
+    assert run.unusual == {"pretrain.epochs": 5, "pretrain.temperature": 0.2, "embed.features": "decoder"}
+    parts = {part: run.facts[part] for part in USUAL}
+    published = dict.fromkeys(["linear", "finetune"], "published")
+    assert parts == published | {"pretraining": "", "kmeans": "", "retrieve": ""}
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "part"),
+    [
+        ("probe_linear", {"epochs": 1}, "linear"),
+        ("finetune", {"batch": 4}, "finetune"),
+        ("retrieve", {"size": 0}, "retrieve"),
+        ("cluster", {"split": "trainaug"}, "kmeans"),
+    ],
+)
+def test_a_protocol_with_values_of_its_own_is_not_published(
+    loaded: params.Params, section: str, changes: dict, part: str
+) -> None:
+    chosen = changed(getattr(loaded, section), **changes)
+    run = run_facts(VOC, "voc", loaded.model_copy(update={section: chosen}))
+    assert [name for name in USUAL if not run.facts[name]] == [part]
+    assert run.unusual == {f"{section}.{name}": value for name, value in changes.items()}
+
+
+def test_published_weights_were_pretrained_with_published_values(loaded: params.Params) -> None:
+    chosen = changed(loaded.pretrain, epochs=0, weights="published.pth.tar", temperature=0.2)
+    run = run_facts(VOC, "voc", loaded.model_copy(update={"pretrain": chosen}))
+    assert run.facts["pretraining"] == "published"
 
 
 @pytest.mark.parametrize(
