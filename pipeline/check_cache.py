@@ -18,6 +18,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc_data.hashfile.tree import Tree
 
+from pipeline.commands import run_command
 from pipeline.errors import InputError
 from pipeline.progress import track
 
@@ -67,16 +68,9 @@ def _contents(output: Output, damaged: Container[str]) -> Iterator[tuple[Path, s
         yield path.joinpath(*key), content.value if content and content.value else ""
 
 
-def main(arguments: list[str]) -> int:
-    """Command line: no arguments; status 1 when anything was damaged."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        if arguments:
-            raise InputError(f"{arguments[0]} is one argument too many; none is taken")
-        damaged = remove_damaged()
-    except InputError as error:
-        logging.error("error: %s", error)
-        return 1
+def main() -> int:
+    """Remove what is damaged and name it; returns the exit status, 1 when there was any."""
+    damaged = remove_damaged()
     for name, files in damaged.items():
         shown = ", ".join(os.path.relpath(path) for path in files) or "none of this commit"
         logging.error("removed damaged object %s (%s)", name, shown)
@@ -85,4 +79,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command("pipeline.check_cache", __doc__, main, sys.argv[1:]))

@@ -16,6 +16,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from ruamel.yaml import YAML, YAMLError
 from voluptuous import Invalid
 
+from pipeline.commands import run_command
 from pipeline.errors import InputError
 from pipeline.packed import replacing
 
@@ -77,19 +78,12 @@ def _whole_stages(text: str) -> str:
     return next((text[:end] for end in reversed(starts) if _is_lock(text[:end])), "")
 
 
-def main(arguments: list[str]) -> int:
-    """Command line: no arguments."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        if arguments:
-            raise InputError(f"{arguments[0]} is one argument too many; none is taken")
-        for sentence in mend(Path()):
-            logging.warning(sentence)
-    except InputError as error:
-        logging.error("error: %s", error)
-        return 1
+def main() -> int:
+    """Mend the repository here; returns the exit status."""
+    for sentence in mend(Path()):
+        logging.warning(sentence)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command("pipeline.mend", __doc__, main, sys.argv[1:]))

@@ -13,6 +13,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.stage import Stage
 
+from pipeline.commands import run_command
 from pipeline.errors import InputError
 
 
@@ -47,19 +48,11 @@ def _is_changed(stage: Stage, graph: nx.DiGraph) -> bool:
     return stage.changed(allow_missing=True, upstream=list(graph.successors(stage)))
 
 
-def main(arguments: list[str]) -> int:
-    """Command line: no arguments."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        if arguments:
-            raise InputError(f"{arguments[0]} is one argument too many; none is taken")
-        outputs = pull_folders()
-    except InputError as error:
-        logging.error("error: %s", error)
-        return 1
-    logging.info("%d outputs that are read by the folder are there", len(outputs))
+def main() -> int:
+    """Pull and say how much is there; returns the exit status."""
+    logging.info("%d outputs that are read by the folder are there", len(pull_folders()))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command("pipeline.pull_folders", __doc__, main, sys.argv[1:]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.check_cache import damaged_objects, main, md5, remove_damaged
+from pipeline.check_cache import damaged_objects, md5, remove_damaged
 from pipeline.errors import InputError
 
 
@@ -39,9 +39,3 @@ def test_outside_of_a_repository_it_says_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="the cache cannot be checked: you are not inside of a DVC repository"):
         remove_damaged()
-    assert main([]) == 1
-
-
-def test_an_argument_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    assert main(["--all"]) == 1
-    assert "--all is one argument too many" in caplog.text

@@ -4,17 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.pull_folders import main
+from pipeline.errors import InputError
+from pipeline.pull_folders import pull_folders
 
 
-def test_outside_of_a_repository_it_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_outside_of_a_repository_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 1
-    assert "cannot be pulled: you are not inside of a DVC repository" in caplog.text
-
-
-def test_an_argument_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    assert main(["report"]) == 1
-    assert "report is one argument too many" in caplog.text
+    with pytest.raises(InputError, match="cannot be pulled: you are not inside of a DVC repository"):
+        pull_folders()
