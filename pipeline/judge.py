@@ -1,0 +1,150 @@
+"""Judge clusters by eye, where there are no labels: what share of a cluster's objects are of one kind?
+
+`python -m pipeline.judge draw sheet.png` draws 100 objects at random onto a sheet to print, numbered, without their
+clusters, so that nothing leads the eye. `sheet.csv` beside it has a row for each: write what it is into the column
+`kind`, or nothing where there is no telling. `python -m pipeline.judge score sheet.csv` then tells the purity.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Int64, UInt8
+from PIL import Image, ImageDraw
+
+from pipeline.cluster_store import ClusterStore
+from pipeline.embedding_store import EmbeddingStore
+from pipeline.errors import InputError
+from pipeline.images.codecs import decode_image
+from pipeline.packed import Packed, replacing
+from pipeline.seeding import generator
+
+IMAGES, EMBEDDINGS, CLUSTERS = (Path(f"data/{name}/target.h5") for name in ("images", "embeddings", "clusters"))
+COLUMNS = ["object", "image", "cluster", "kind"]
+SIDE, CAPTION, ACROSS, SHUFFLES = 150, 14, 10, 1000
+
+
+class Purity(NamedTuple):
+    """Shares in percent of objects whose kind is the most frequent one of their cluster, and of all that were judged.
+
+    `shuffled` is the mean purity of the same clusters filled at random: the fewer objects a cluster has, the purer it
+    is by chance alone.
+    """
+
+    purity: float
+    shuffled: float
+    judged: int
+    clusters: int
+    kinds: int
+
+
+def draw(count: int, clusters: int, seed: int) -> tuple[pd.DataFrame, Image.Image]:
+    """At most `count` of the objects that were clustered, with columns `COLUMNS`, and the sheet that shows them.
+
+    Raises InputError when nothing was clustered into so many clusters.
+    """
+    found, stored, images = ClusterStore(CLUSTERS), EmbeddingStore(EMBEDDINGS), Packed(IMAGES, "images")
+    if clusters not in found.clusters("maskcontrast"):
+        known = ", ".join(map(str, found.clusters("maskcontrast")))
+        raise InputError(f"{CLUSTERS} has no clustering into {clusters} clusters; choose one of {known}")
+    assignments = next(iter(found.runs("maskcontrast", clusters).values())).assignments
+    salient = np.flatnonzero(assignments >= 0)
+    order = generator(seed, "objects to judge").permutation(salient)[:count]
+    rows = [(number, found.ids[i], int(assignments[i]) + 1, "") for number, i in enumerate(order, 1)]
+    tiles = [
+        _tile(decode_image(images[images.index(name)]), stored.foreground(stored.index(name))) for _, name, *_ in rows
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS), sheet(tiles)
+
+
+def _tile(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "s s"]) -> Image.Image:
+    """An object in its colours, and what is around it pale."""
+    small = Image.fromarray(image)
+    small.thumbnail((SIDE, SIDE))
+    mask = Image.fromarray(foreground).resize(small.size, Image.Resampling.NEAREST)
+    return Image.composite(small, Image.blend(small, Image.new("RGB", small.size, "white"), 0.7), mask)
+
+
+def sheet(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Tiles in rows, numbered from 1."""
+    cell, height = SIDE + 4, SIDE + CAPTION
+    page = Image.new("RGB", (ACROSS * cell, -(-len(tiles) // ACROSS) * height), "white")
+    pen = ImageDraw.Draw(page)
+    for i, tile in enumerate(tiles):
+        row, column = divmod(i, ACROSS)
+        page.paste(tile, (column * cell + (SIDE - tile.width) // 2, row * height + (SIDE - tile.height) // 2))
+        pen.text((column * cell + SIDE // 2, row * height + SIDE), str(i + 1), "black", anchor="ma")
+    return page
+
+
+def score(table: pd.DataFrame) -> Purity:
+    """The purity of a table with columns `COLUMNS`; InputError when columns are missing or no kind is written."""
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise InputError(f"the table has no column {missing[0]}; it takes {', '.join(COLUMNS)}")
+    judged = table[table["kind"].fillna("").str.strip() != ""]
+    if judged.empty:
+        raise InputError("no kind is written in the table; write what each object is into its column kind")
+    clusters, kinds = (pd.factorize(judged[name])[0] for name in ("cluster", "kind"))
+    random = generator(0, "shuffled kinds")
+    by_chance = [purity(clusters, random.permutation(kinds)) for _ in range(SHUFFLES)]
+    counts = len(judged), len(np.unique(clusters)), len(np.unique(kinds))
+    return Purity(purity(clusters, kinds), float(np.mean(by_chance)), *counts)
+
+
+def purity(clusters: Int64[np.ndarray, " n"], kinds: Int64[np.ndarray, " n"]) -> float:
+    """The share in percent of objects of their cluster's most frequent kind."""
+    counts = np.zeros((clusters.max() + 1, kinds.max() + 1), int)
+    np.add.at(counts, (clusters, kinds), 1)
+    return 100 * float(counts.max(axis=1).sum()) / len(clusters)
+
+
+def save(table: pd.DataFrame, picture: Image.Image, path: Path) -> None:
+    """Write both; InputError when kinds that somebody wrote would be lost."""
+    names = path.with_suffix(".csv")
+    if names.exists() and any(read(names)["kind"]):
+        raise InputError(f"{names} holds kinds already; move it, or draw onto another sheet")
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG")
+    with replacing(names) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table as it is on the disk; InputError when it is not there."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist; `python -m pipeline.judge draw` makes it")
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def main(arguments: list[str]) -> int:
+    """Command line, as `--help` tells."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    drawing = commands.add_parser("draw", help="draw objects onto a sheet")
+    drawing.add_argument("path", type=Path, help="the PNG to write, and beside it the CSV")
+    drawing.add_argument("--count", type=int, default=100, help="objects; 100 by default")
+    drawing.add_argument("--clusters", type=int, default=21, help="clusters with the background; 21 by default")
+    drawing.add_argument("--seed", type=int, default=0, help="of the draw; 0 by default")
+    commands.add_parser("score", help="tell the purity").add_argument("path", type=Path, help="the CSV with its kinds")
+    given = parser.parse_args(arguments)
+    try:
+        if given.command == "draw":
+            save(*draw(given.count, given.clusters, given.seed), given.path)
+        else:
+            found = score(read(given.path))
+            logging.info("purity %.1f %% (by chance %.1f %%) of %d objects in %d clusters, of %d kinds", *found)
+    except (InputError, OSError) as error:
+        logging.error("error: %s", error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sys.exit(main(sys.argv[1:]))
