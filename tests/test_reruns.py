@@ -83,11 +83,13 @@ def importers(path: str) -> set[str]:
 
 
 def readers(value: str) -> set[str]:
-    return {stage.name for stage in GRAPH.stages if value in values_read(stage, _source(stage))}
+    return {name for name, values in read_by_stage().items() if value in values}
 
 
-def _source(stage: Stage) -> str:
-    return GRAPH.sources[f"stages/{stage.base}.py"]
+@functools.cache
+def read_by_stage() -> dict[str, set[str]]:
+    """Of each stage, the parameters that its file reads."""
+    return {stage.name: values_read(stage, GRAPH.sources[f"stages/{stage.base}.py"]) for stage in GRAPH.stages}
 
 
 def following(names: set[str]) -> set[str]:
