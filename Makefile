@@ -8,6 +8,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # Two hardware threads often share a core, and small networks lose more by waiting than they gain: one for every two.
 export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) / 2)
 
+# Images of containers often forbid Python to keep what it compiles; each start of a stage would compile torch anew.
+export UV_COMPILE_BYTECODE ?= 1
+
 # Tests run two files at a time, in the order in which they are collected.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

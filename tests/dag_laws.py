@@ -6,6 +6,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -172,14 +173,19 @@ def law_7_whole_files(graph: Graph) -> list[str]:
     """No `persist`, no file opened for update, and every container or network written beside its place."""
     found = [f"{stage.name}: an output persists" for stage in graph.stages if stage.persists]
     for path, text in graph.sources.items():
-        tree = ast.parse(text)
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        found += [
-            f"{path}:{call.lineno}: opens a file for update" for call in calls if re.search("a|r.*[+]", _mode(call))
-        ]
-        if path not in RESULTS_WRITERS:
-            found += [f"{path}:{call.lineno}: writes outside `replacing`" for call in _bare_writes(tree)]
+        updates, bare = _opening_lines(text)
+        found += [f"{path}:{line}: opens a file for update" for line in updates]
+        found += [f"{path}:{line}: writes outside `replacing`" for line in bare if path not in RESULTS_WRITERS]
     return found
+
+
+@cache
+def _opening_lines(text: str) -> tuple[list[int], list[int]]:
+    """The lines of a source that open a file for update, and those that write one outside `replacing`."""
+    tree = ast.parse(text)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    updates = [call.lineno for call in calls if re.search("a|r.*[+]", _mode(call))]
+    return updates, [call.lineno for call in _bare_writes(tree)]
 
 
 def _bare_writes(node: ast.AST) -> Iterator[ast.Call]:

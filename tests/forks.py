@@ -1,8 +1,10 @@
 """Processes forked from a server that imports what they need once: they start in a moment, with one thread."""
 
+import os
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 from pipeline.runtime import environment
 
@@ -16,3 +18,10 @@ def forked(modules: list[str], function: Callable[..., None], *arguments: object
     with environment(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1"):
         process.start()
     return process
+
+
+def telling(said: Path, function: Callable[..., None], *arguments: object) -> None:
+    """In a forked process, call `function(*arguments)`; what it and its children say on stderr goes into a file."""
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 2)
+    function(*arguments)

@@ -3,31 +3,29 @@
 The graph is the sample's, recorded as finished with small files in place of what is computed.
 """
 
+import copy
 import functools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import chdir, contextmanager
 from pathlib import Path
-from typing import Any
 
 import networkx
 import pytest
 from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
+from dvc.utils import strictyaml
 from dvc.utils.serialize import _yaml
-from ruamel.yaml import YAML
 
-from tests.dag_graph import ROOT, Stage, closure, load_graph, overlap
-from tests.dag_laws import INTERFACE_ONLY
-from tests.dag_params import VALUES, values_read
+from tests.dag_edits import GRAPH, SAMPLE, following, importers, readers, with_other
+from tests.dag_graph import ROOT
+from tests.dag_params import VALUES
 from tests.stand_ins import finished_graph
 
 # DVC 3.67 asks its tree of outputs in a way that pygtrie will give up.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")]
 
-GRAPH = load_graph()
-SAMPLE: dict[str, Any] = YAML(typ="safe").load(ROOT / "profiles" / "sample.yaml")
 MODULES = sorted(path for path, text in GRAPH.sources.items() if text.strip())
 # What dvc.yaml builds commands and paths of, or has one stage for each of.
 IN_TEMPLATES = set(re.findall(r"\$\{((?!item|key)[\w.]+)\}", (ROOT / "dvc.yaml").read_text()))
@@ -37,8 +35,10 @@ IN_TEMPLATES = set(re.findall(r"\$\{((?!item|key)[\w.]+)\}", (ROOT / "dvc.yaml")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repo]:
     """The finished graph, the working directory in it; every test puts back what it edits."""
     with pytest.MonkeyPatch.context() as patch:
-        # DVC parses params.yaml anew for every stage, which is most of the time that its status takes.
-        patch.setattr(_yaml, "parse_yaml", functools.cache(_yaml.parse_yaml))
+        # DVC parses params.yaml anew for every stage, and its own files for every status: most of the time it takes.
+        parsed = functools.cache(_yaml.parse_yaml)
+        patch.setattr(_yaml, "parse_yaml", parsed)
+        patch.setattr(strictyaml, "parse_yaml", lambda *given, **options: copy.deepcopy(parsed(*given, **options)))
         with chdir(folder := tmp_path_factory.mktemp("reruns")), finished_graph(folder, GRAPH) as repo:
             yield repo
 
@@ -57,51 +57,6 @@ def edited(path: str, text: str) -> Iterator[None]:
 def named(repo: Repo) -> set[str]:
     """The stages that `dvc status` names."""
     return set(repo.status())
-
-
-def other(value: Any) -> Any:
-    """Another value of the same kind."""
-    if isinstance(value, Mapping):
-        key = next(iter(value), "train")
-        return {**value, key: other(value.get(key, 0))}
-    if isinstance(value, list):
-        return [*value, *(value[:1] or ["cat"])]
-    return not value if isinstance(value, bool) else value + ("x" if isinstance(value, str) else 1)
-
-
-def with_other(value: str) -> dict[str, Any]:
-    """The sample's parameters with another value of one, given by its dotted name."""
-    content = json.loads(json.dumps(SAMPLE))
-    *sections, last = value.split(".")
-    inner = functools.reduce(lambda section, name: section[name], sections, content)
-    inner[last] = other(inner[last])
-    return content
-
-
-def importers(path: str) -> set[str]:
-    return {stage.name for stage in GRAPH.stages if path in closure(stage.module, GRAPH.sources) - INTERFACE_ONLY}
-
-
-def readers(value: str) -> set[str]:
-    return {stage.name for stage in GRAPH.stages if value in values_read(stage, _source(stage))}
-
-
-def _source(stage: Stage) -> str:
-    return GRAPH.sources[f"stages/{stage.base}.py"]
-
-
-def following(names: set[str]) -> set[str]:
-    """These stages and all that are given, on their command lines, something that one of them makes."""
-    while True:
-        made = [out for stage in GRAPH.stages if stage.name in names for out in stage.outs]
-        more = {stage.name for stage in GRAPH.stages if any(overlap(one, out) for one in _given(stage) for out in made)}
-        if more <= names:
-            return names
-        names = names | more
-
-
-def _given(stage: Stage) -> set[str]:
-    return set(stage.cmd.split()[3:]) - set(stage.outs)
 
 
 def test_nothing_is_changed_before_an_edit(finished: Repo) -> None:
@@ -145,11 +100,34 @@ def test_a_parameter_reruns_the_stages_that_read_it(
     assert {dep.stage.name for dep in params if dep.status()} == readers(value)
 
 
-@pytest.mark.parametrize("section", sorted(set(SAMPLE) - {"sweep", "score_baselines"}))
-def test_an_edit_of_a_section_of_the_file(section: str, finished: Repo) -> None:
-    value = min(name for name in VALUES if name.split(".")[0] == section and name not in IN_TEMPLATES)
-    with edited("params.yaml", json.dumps(with_other(value))):
-        assert named(finished) == readers(value)
+# Of each section a value that leaves the graph as it is.
+OF_SECTIONS = {
+    section: min(name for name in VALUES if name.split(".")[0] == section and name not in IN_TEMPLATES)
+    for section in set(SAMPLE) - {"sweep", "score_baselines"}
+}
+
+
+@pytest.fixture(scope="module")
+def stages_by_section(finished: Repo) -> dict[str, set[str]]:
+    """The stages in whose status a section is named, when the file has another value in each."""
+    with edited("params.yaml", json.dumps(with_other(*OF_SECTIONS.values()))):
+        status: dict[str, list[dict]] = finished.status()
+    found: dict[str, set[str]] = {section: set() for section in OF_SECTIONS}
+    for name, changes in status.items():
+        for value in changes[0]["changed deps"]["params.yaml"]:
+            found[value.split(".")[0]].add(name)
+    return found
+
+
+@pytest.mark.parametrize("section", sorted(OF_SECTIONS))
+def test_an_edit_of_a_section_of_the_file(section: str, stages_by_section: dict[str, set[str]]) -> None:
+    assert stages_by_section[section] == readers(OF_SECTIONS[section])
+
+
+@pytest.mark.parametrize("section", ["base", "pack_images", "pretrain"])
+def test_a_section_edited_alone_is_no_other_case(section: str, finished: Repo) -> None:
+    with edited("params.yaml", json.dumps(with_other(OF_SECTIONS[section]))):
+        assert named(finished) == readers(OF_SECTIONS[section])
 
 
 NEW_FINETUNINGS = {"finetune@0.5-0-start", "finetune@0.5-0-maskcontrast"}

@@ -17,9 +17,9 @@ from tests.stages.tiny_runs import (
     PREDICT,
     PRETRAIN,
     ROOT,
+    Launch,
     Rank,
     Run,
-    command,
     free_port,
     saves,
     start,
@@ -31,23 +31,30 @@ pytestmark = pytest.mark.slow
 ADDRESSES = ("10.213.77.1", "10.213.77.2")
 
 
+def launched(run: Run, folder: Path) -> tuple[int | None, str]:
+    """The exit status of a stage in two processes, and what it said."""
+    stage = start(Launch(run, 2), folder)
+    stage.join()
+    return stage.exitcode, (folder / "said.txt").read_text()
+
+
 # Of the 12 images that are embedded, a batch of 11 leaves one for the second process.
 @pytest.mark.parametrize("run", [PREDICT, EMBED], ids=lambda run: run.stage)
 def test_two_processes_write_the_same_bytes_as_one(run: Run, folder: Path, tmp_path: Path) -> None:
-    alone = shutil.copytree(folder, tmp_path / "alone")
-    for place, count in ((alone, "1"), (folder, "2")):
-        stage = command(run, place, count)
-        said = stage.communicate()[1]
-        assert stage.returncode == 0, said
+    one = start(run, alone := shutil.copytree(folder, tmp_path / "alone"))
+    one.join()
+    assert one.exitcode == 0
+    status, said = launched(run, folder)
+    assert status == 0, said
     assert written(folder) == written(alone)
     assert written(folder)
 
 
 def test_bad_input_of_one_of_two_processes_is_one_sentence(folder: Path) -> None:
     (folder / "basnet.pt").write_bytes(b"")
-    stage = command(PREDICT, folder, "2")
-    assert "error: basnet.pt is damaged" in stage.communicate()[1]
-    assert stage.returncode == 1
+    status, said = launched(PREDICT, folder)
+    assert "error: basnet.pt is damaged" in said
+    assert status == 1
     assert not (folder / "out").exists()
 
 
@@ -75,20 +82,20 @@ def process_of_rank(rank: int, folder: Path) -> int:
 
 def test_a_dead_process_ends_pretraining_with_one_sentence_and_nothing_is_lost(folder: Path, tmp_path: Path) -> None:
     expected = pretrained_by_two(shutil.copytree(folder, tmp_path / "undisturbed"))
-    stage = command(PRETRAIN, folder, "2")
+    stage = start(Launch(PRETRAIN, 2), folder)
     while not saves(folder):
-        assert stage.poll() is None
+        assert stage.is_alive()
         time.sleep(0.002)
     os.kill(process_of_rank(1, folder), signal.SIGKILL)
-    _, *errors = stage.communicate()[1].split("error: ")
-    assert stage.returncode == 1
+    stage.join()
+    _, *errors = (folder / "said.txt").read_text().split("error: ")
+    assert stage.exitcode == 1
     assert len(errors) == 1
     assert errors[0].startswith(
         "process 1 of 2 was killed by SIGKILL, and the others were stopped; run the stage again"
     )
-    stage = command(PRETRAIN, folder, "2")
-    said = stage.communicate()[1]
-    assert stage.returncode == 0, said
+    status, said = launched(PRETRAIN, folder)
+    assert status == 0, said
     assert "pretrain: resumes after epoch" in said
     assert written(folder) == expected
 

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.launch import run_shared_stage
-from tests.forks import forked
+from tests.forks import forked, telling
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {"MASKCONTRAST_CHECKPOINT_SECONDS": "0", "MASKCONTRAST_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
@@ -56,7 +55,7 @@ def written(folder: Path) -> dict[str, bytes]:
 
 def start(run: Callable[[Path], None], folder: Path):
     """Start a run in a process of its own, forked from a server that has imported the stages."""
-    return forked([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN, PROBE)], run, folder)
+    return forked([f"stages.{each.stage}" for each in (*RUNS, PREDICT, PRETRAIN, EMBED, PROBE)], run, folder)
 
 
 def saves(folder: Path) -> set[tuple[str, int]]:
@@ -84,11 +83,16 @@ class Rank(NamedTuple):
         self.run(folder)
 
 
-def command(run: Run, folder: Path, count: str) -> subprocess.Popen[str]:
-    """Start a stage from the command line in `count` processes."""
-    line = [sys.executable, "-m", f"stages.{run.stage}", *run.arguments]
-    environment = os.environ | ENVIRONMENT | {"MASKCONTRAST_PROCESSES": count, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(line, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+class Launch(NamedTuple):
+    """A stage that is to run in several processes, each of which is a Python of its own."""
+
+    run: Run
+    processes: int
+
+    def __call__(self, folder: Path) -> None:
+        """Start them from this process, as the command line would, and wait for their end."""
+        os.environ |= {"MASKCONTRAST_PROCESSES": str(self.processes), "PYTHONPATH": str(ROOT)}
+        telling(folder / "said.txt", self.run, folder)
 
 
 def free_port() -> int:
