@@ -9,7 +9,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) / 2)
 
 # Images of containers often forbid Python to keep what it compiles; each start of a stage would compile torch anew.
-export UV_COMPILE_BYTECODE ?= 1
+export PYTHONDONTWRITEBYTECODE :=
 
 # Tests run two files at a time, in the order in which they are collected.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder

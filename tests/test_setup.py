@@ -17,7 +17,6 @@ def test_make_setup_builds_a_working_environment_from_nothing(tmp_path: Path) ->
     outside = [part for part in os.environ["PATH"].split(os.pathsep) if ".venv" not in part]
     environment = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "MAKEFLAGS")}
     environment |= {"PATH": os.pathsep.join(outside), "PYTHON": sys._base_executable}  # type: ignore[attr-defined]
-    environment["UV_COMPILE_BYTECODE"] = "0"  # a minute for what is started once
     subprocess.run(["make", "setup"], cwd=folder, env=environment, check=True)
     check = "import torch, torchvision, timm, faiss, h5py, dvc, typer, pandas, scipy; print(torch.__file__)"
     command = [str(folder / ".venv" / "bin" / "python"), "-c", check]
