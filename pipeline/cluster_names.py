@@ -33,6 +33,13 @@ class ClusterNames(NamedTuple):
         """The index into `classes` of every cluster."""
         return np.array([self.classes.index(name) for name in self.names], dtype=np.uint8)
 
+    @property
+    def titles(self) -> list[str]:
+        """Every cluster by its number, the background too, with the name that it has besides: `cluster 5: cat`."""
+        numbers = [f"cluster {k}" for k in range(len(self.names))]
+        pairs = zip(numbers, self.names, strict=True)
+        return [number if name == number else f"{number}: {name}" for number, name in pairs]
+
 
 def named(given: Mapping[int, str], clusters: int, classes: Sequence[str] = (BACKGROUND,)) -> ClusterNames:
     """Names of all `clusters` (background included) of which some are `given`.

@@ -5,7 +5,7 @@ Nothing else is needed, neither params.yaml nor DVC. The exit status is 0, 1 whe
 when predictions were written but some images could not be read.
 """
 
-import argparse
+import hashlib
 import logging
 import sys
 from collections import deque
@@ -21,10 +21,19 @@ from pipeline.cluster_names import ClusterNames, read_table, write_table
 from pipeline.contrast.objects import WHOLE, ObjectRule, find_objects
 from pipeline.contrast.predictor import Predictor, load_predictor
 from pipeline.errors import InputError
+from pipeline.predictions.arguments import parser_of
 from pipeline.predictions.coco import CocoImage, coco_image, write_coco
 from pipeline.predictions.folder import TABLE, replacing_folder, require_writable
 from pipeline.predictions.photos import Opened, Photo, Skipped, find_photos, open_photo
-from pipeline.predictions.record import Prediction, Row, at_original_size, rows_of, save_pictures, write_objects
+from pipeline.predictions.record import (
+    PredictedObject,
+    Prediction,
+    at_original_size,
+    overlay_of,
+    rows_of,
+    save_pictures,
+    write_objects,
+)
 from pipeline.predictions.voc import save_voc, write_voc_lists
 from pipeline.progress import track
 from pipeline.runtime import device, workers
@@ -48,6 +57,7 @@ class Options:
     rule: ObjectRule = WHOLE
     formats: tuple[str, ...] = ()
     copy_images: bool = False
+    report: bool = False
 
 
 def predict(
@@ -89,10 +99,12 @@ def _batches(opened: Iterable[Opened | Skipped], tiles: int) -> Iterator[list[Op
 
 @dataclass(frozen=True)
 class Saved:
-    """What is left of a prediction once its pictures are written."""
+    """What is left of a prediction once its pictures are written; height and width are those of the image."""
 
     photo: Photo
-    rows: list[Row]
+    height: int
+    width: int
+    objects: list[PredictedObject]
     coco: CocoImage | None
 
 
@@ -102,11 +114,14 @@ def save(folder: Path, prediction: Prediction, naming: ClusterNames, options: Op
     if "voc" in options.formats:
         save_voc(folder / "voc", prediction, naming, options.copy_images)
     coco = coco_image(prediction, naming) if "coco" in options.formats else None
-    return Saved(prediction.opened.photo, rows_of(prediction, naming), coco)
+    opened = prediction.opened
+    return Saved(opened.photo, opened.height, opened.width, prediction.objects, coco)
 
 
-def predict_into(folder: Path, predictor: Predictor, photos: Sequence[Photo], options: Options) -> list[Skipped]:
-    """Write the predictions of all photos into an empty folder; returns what was skipped.
+def predict_into(
+    folder: Path, predictor: Predictor, photos: Sequence[Photo], options: Options
+) -> tuple[list[Saved], list[Skipped]]:
+    """Write the predictions of all photos into an empty folder; returns what was written and what was skipped.
 
     InputError when nothing could be read.
     """
@@ -128,7 +143,7 @@ def predict_into(folder: Path, predictor: Predictor, photos: Sequence[Photo], op
     if not saved:
         raise InputError(f"none of {len(photos)} images can be read; the first: {skipped[0].reason}")
     write_tables(folder, saved, predictor.naming, options)
-    return skipped
+    return saved, skipped
 
 
 def write_tables(folder: Path, saved: Sequence[Saved], naming: ClusterNames, options: Options) -> None:
@@ -138,7 +153,51 @@ def write_tables(folder: Path, saved: Sequence[Saved], naming: ClusterNames, opt
         write_voc_lists(folder / "voc", sorted(each.photo.image_id for each in saved), naming)
     if "coco" in options.formats:
         write_coco(folder / "coco", [each.coco for each in saved if each.coco is not None], naming)
-    write_objects(folder / TABLE, (row for each in saved for row in each.rows))
+    write_objects(folder / TABLE, (row for each in saved for row in rows_of(each.photo, each.objects, naming)))
+
+
+def write_report(
+    folder: Path,
+    saved: Sequence[Saved],
+    skipped: Sequence[Skipped],
+    naming: ClusterNames,
+    used: Sequence[tuple[str, str]],
+) -> None:
+    """Write the page that shows what was predicted, and what was `used` for it."""
+    # Only here, since what draws a page takes longer to load than all else.
+    from pipeline.report.page.predicted import Found, Predicted, save_predicted_page
+
+    found = [
+        Found(each.photo.name, o.cluster, o.confidence, o.area / (each.height * each.width), _shares(o.box, each))
+        for each in saved
+        for o in each.objects
+    ]
+    overlays = {each.photo.name: overlay_of(folder, each.photo) for each in saved}
+    missed = [(str(each.photo.path), each.reason) for each in skipped]
+    save_predicted_page(folder / "report.html", Predicted(used, naming, overlays, found, missed))
+
+
+def _shares(box: tuple[int, int, int, int], image: Saved) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a box (x, y, width, height) as fractions of its image."""
+    x, y, width, height = box
+    return x / image.width, y / image.height, (x + width) / image.width, (y + height) / image.height
+
+
+def used_for(model: Path, predictor: Predictor, names: Path | None, options: Options) -> list[tuple[str, str]]:
+    """What predictions are made with, by name."""
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    whole = "all that is salient in an image"
+    parts = f"each connected part of {options.rule.min_area:g} of the image or more"
+    tiles = f"of images of more than {options.tile_pixels:,} pixels" if options.tile_pixels else "none"
+    return [
+        ("model", str(model)),
+        ("its SHA-256", digest),
+        ("clusters", str(len(predictor.centroids))),
+        ("names of clusters", "the model's own" if names is None else str(names)),
+        ("an object is", whole if options.rule.kind == "whole" else parts),
+        ("tiles", tiles),
+    ]
 
 
 def run(model: Path, inputs: Sequence[Path], out: Path, options: Options, names: Path | None, overwrite: bool) -> int:
@@ -149,7 +208,9 @@ def run(model: Path, inputs: Sequence[Path], out: Path, options: Options, names:
         predictor = replace(predictor, naming=read_table(names, len(predictor.naming.names)))
     photos = find_photos(inputs, out)
     with replacing_folder(out) as folder:
-        skipped = predict_into(folder, predictor, photos, options)
+        saved, skipped = predict_into(folder, predictor, photos, options)
+        if options.report:
+            write_report(folder, saved, skipped, predictor.naming, used_for(model, predictor, names, options))
     log.info("predicted on %d images -> %s", len(photos) - len(skipped), out)
     if skipped:
         log.error("%d of %d images were skipped: %s", len(skipped), len(photos), _listed(skipped))
@@ -161,65 +222,15 @@ def _listed(skipped: Sequence[Skipped], most: int = 5) -> str:
     return f"{names}, ..." if len(skipped) > most else names
 
 
-def _parser() -> argparse.ArgumentParser:
-    about = __doc__ or ""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description=about)
-    parser.add_argument("model", type=Path, help="models/predictor.pt, made by the stage bundle_predictor")
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="input", help="images, and folders with images below")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="the folder to write, which appears whole or not at all"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace predictions that are there")
-    parser.add_argument("--names", type=Path, help="a CSV file (cluster,name) in place of the model's own names")
-    parser.add_argument(
-        "--objects", choices=["whole", "components"], default="whole", help="what one object is: all that is salient in"
-        " an image, as in the graph (the default), or each connected part of it",
-    )  # fmt: skip
-    parser.add_argument(
-        "--min-area", type=_fraction, default=0.01, help="of components, a fraction of the image (0.01)"
-    )
-    parser.add_argument(
-        "--tile-pixels", type=_whole, default=0, metavar="N", help="see images of more than N pixels in tiles of at"
-        " most N; 0 (the default): see every image at once, resized as in the graph",
-    )  # fmt: skip
-    parser.add_argument("--batch", type=_positive, default=16, help="images, or tiles, that the network sees at a time")
-    parser.add_argument("--format", nargs="+", choices=["voc", "coco"], default=[], help="also write these annotations")
-    parser.add_argument("--copy-images", action="store_true", help="copy the images to voc/JPEGImages")
-    return parser
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number, 0 or more")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if _whole(text) == 0:
-        raise argparse.ArgumentTypeError("0 is too few; give 1 or more")
-    return int(text)
-
-
-def _fraction(text: str) -> float:
-    """At least what leaves no more than 250 components in an image, whose numbers fit into a byte."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.004 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no fraction from 0.004 to 1")
-    return value
-
-
 def main(arguments: list[str]) -> int:
     """Command line, as `--help` tells."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = _parser()
+    parser = parser_of(__doc__ or "")
     given = parser.parse_args(arguments)
     if given.copy_images and "voc" not in given.format:
         parser.error("--copy-images is for --format voc; add it")
     rule = ObjectRule(given.objects, given.min_area)
-    options = Options(given.batch, given.tile_pixels, rule, tuple(given.format), given.copy_images)
+    options = Options(given.batch, given.tile_pixels, rule, tuple(given.format), given.copy_images, given.report)
     try:
         skipped = run(given.model, given.inputs, given.out, options, given.names, given.overwrite)
     except (InputError, OSError) as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pipeline.packed import Packed, replacing
 from pipeline.params import PackImages, load
 from pipeline.report.figures import copy_figures, save_confusion, save_overlays
-from pipeline.report.overlays import legend, overlay_rows
+from pipeline.report.label_maps import bundled_names, overlay_rows
 from pipeline.report.page.contents import Drawn, Inputs, save_run_page
 from pipeline.report.paper_tables import save_paper_tables
 from pipeline.report.run_facts import run_of
@@ -39,15 +39,16 @@ def main(
     save_tables(results, params.sweep.priors, params.report.digits, plots)
     copy_figures(results, plots)
     kept = masks / f"{params.base.pretraining_set}.h5"
-    rows = overlay_rows(packed.path, truth.path, kept, embeddings, clusters, results, params.report.overlays)
-    named, run = legend(clusters, truth.path, results), None
-    save_overlays(rows, named, plots / "overlays.png")
+    seed, shown = params.bundle_predictor.seed, params.report.overlays
+    naming, run = bundled_names(results, params.bundle_predictor.clusters, truth), None
+    rows = overlay_rows(packed, truth, kept, embeddings, clusters, seed, naming, shown)
+    save_overlays(rows, naming.classes, plots / "overlays.png")
     if scored(results):
         run = run_of(params, packed, truth.metadata["classes"], summary["images"])
         save_paper_tables(summary, iou_per_class(results), run, plots)
         save_confusion(confusion(results, run.data.classes), run.data.classes, plots / "confusion.png")
     inputs = Inputs(images, labels, priors, pseudolabels, saliency, masks, embeddings, clusters, results, profiles)
-    save_run_page(page, inputs, params, Drawn(summary, plots, rows, named, run))
+    save_run_page(page, inputs, params, Drawn(summary, plots, rows, naming, run))
     log.info(
         "reported the metrics in %s and %d files in %s, all on %s", metrics, len(list(plots.iterdir())), plots, page
     )

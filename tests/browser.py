@@ -63,6 +63,8 @@ class Watched(NamedTuple):
             self.tab.wait_for_timeout(20)
         # The page forbids the evaluation of texts, by which Playwright waits for a function.
         expect(self.tab.locator(".plot:not([data-drawn])")).to_have_count(0, timeout=PATIENCE)
+        # One that was passed by too fast would wait to be seen, and its decoding with it.
+        self.tab.evaluate("[...document.images].forEach(i => i.loading = 'eager')")
         self.tab.evaluate("Promise.all([...document.images].filter(i => i.src).map(i => i.decode().catch(() => null)))")
 
 

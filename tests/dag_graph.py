@@ -63,13 +63,13 @@ class Graph:
         return next(stage for stage in self.stages if stage.name == name)
 
 
-def load_graph(root: Path = ROOT) -> Graph:
-    """The graph of the sample as DVC itself resolves it, items expanded, whatever params.yaml holds at the moment."""
+def load_graph(root: Path = ROOT, params: str = "profiles/sample.yaml") -> Graph:
+    """The graph as DVC itself resolves it, items expanded: of the sample, whatever params.yaml holds now."""
     from dvc.repo import Repo
 
     with TemporaryDirectory() as folder:
         shutil.copy(root / "dvc.yaml", folder)
-        shutil.copy(root / "profiles" / "sample.yaml", Path(folder) / "params.yaml")
+        shutil.copy(root / params, Path(folder) / "params.yaml")
         (Path(folder) / ".dvc").mkdir()  # a repository of its own, also where temporary folders lie in another
         with Repo(folder, uninitialized=True) as repo:
             stages = tuple(_stage(stage) for stage in repo.index.stages)

@@ -1,6 +1,7 @@
 """The graph as it stands in dvc.yaml, its stages replaced by ones that take no time: for what is DVC's part alone."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -30,15 +31,22 @@ for path in (Path(file) for out in paths if not out.exists() for file in made[st
 
 def finished_stub(folder: Path) -> Path:
     """A clone whose stages are stubs, after its first run, with everything committed."""
-    clone(folder)
-    graph = load_graph()
-    for path in (folder / "stages").glob("[a-z]*.py"):
-        path.write_text(STUB)
-    _drop_code(folder / "dvc.yaml")
-    (folder / "stages" / "made.json").write_text(json.dumps(_files_made(graph)))
+    graph = replace_stages(clone(folder))
     assert repro(folder) == {stage.name for stage in graph.stages}
     commit(folder, "Run the stubs")
     return folder
+
+
+def replace_stages(folder: Path, kept: Collection[str] = ()) -> Graph:
+    """Make all stages of a clone stubs but those `kept`; returns its graph under its own parameters."""
+    graph = load_graph(folder, "params.yaml")
+    for path in (folder / "stages").glob("[a-z]*.py"):
+        if path.stem not in kept:
+            path.write_text(STUB)
+    (folder / "stages" / "__init__.py").write_text("")  # what it loads takes longer than all of a stub
+    _drop_code(folder / "dvc.yaml")
+    (folder / "stages" / "made.json").write_text(json.dumps(_files_made(graph)))
+    return graph
 
 
 def _drop_code(path: Path) -> None:

@@ -17,6 +17,7 @@ def test_what_has_no_name_is_called_by_its_number(tmp_path: Path) -> None:
     assert naming.names == ["background", "cat", "cluster 2", "dog", "cluster 4"]
     assert naming.classes == ["background", "dog", "cat", "cluster 2", "cluster 4"]
     assert naming.class_of.tolist() == [0, 2, 3, 1, 4]
+    assert naming.titles[1:] == ["cluster 1: cat", "cluster 2", "cluster 3: dog", "cluster 4"]
 
 
 def test_clusters_share_a_name_and_may_be_background(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Predictions outside the graph: the same as the graph's own, in every form that is written."""
 
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -35,6 +36,7 @@ from pipeline.predictions.photos import Photo
 from pipeline.predictions.record import Prediction
 from pipeline.scratch import Scratch
 from pipeline.segmentation.kmeans import cluster_embeddings
+from tests.browser import WIDTHS, broken_images, overflow, watched
 from tests.dag_graph import closure, imports
 from tests.profiles import SAMPLE, changed
 
@@ -102,7 +104,18 @@ def written(place: Path) -> Path:
     """What one call writes of all photographs and a damaged one, every form of it."""
     (place / "more").mkdir()
     (place / "more" / "damaged.jpg").write_bytes((place / "photos" / "02.jpg").read_bytes()[:200])
-    arguments = ["predictor.pt", "photos", "more", "--out", "out", "--format", "voc", "coco", "--copy-images"]
+    arguments = [
+        "predictor.pt",
+        "photos",
+        "more",
+        "--out",
+        "out",
+        "--format",
+        "voc",
+        "coco",
+        "--copy-images",
+        "--report",
+    ]
     environment = {**os.environ, "MASKCONTRAST_DEVICE": "cpu", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pipeline.predict", *arguments, "--batch", "5"]
     done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
@@ -202,6 +215,35 @@ def test_pycocotools_reads_the_same_masks(name: str, written: Path, capsys: pyte
         assert annotation["segmentation"] and annotation["iscrowd"] == 0
     kinds = {type(annotation["segmentation"]) for annotation in coco.anns.values()}
     assert list in kinds if name == "polygons" else kinds == {dict}
+
+
+def test_the_page_says_what_was_used_and_what_was_skipped(written: Path, place: Path) -> None:
+    page = (written / "report.html").read_text()
+    assert hashlib.sha256((place / "predictor.pt").read_bytes()).hexdigest() in page
+    for part in ("<td>predictor.pt</td>", "<td>more/damaged.jpg</td>", "truncated or no image", "cluster 1: cat"):
+        assert part in page
+    assert f"{len(table(written / 'objects.csv'))} objects in 12 images." in page
+    assert len(page.encode()) < 15e6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS.values())
+def test_the_page_is_whole_quiet_and_alone_at_any_width(width: int, written: Path) -> None:
+    with watched(written / "report.html", width) as page:
+        page.scroll_through()
+        assert page.tab.locator("h2").all_inner_texts() == [
+            "At a glance",
+            "Clusters",
+            "Areas and confidences",
+            "Gallery",
+        ]
+        assert page.tab.locator(".plot[data-drawn]:has(svg.main-svg)").count() == 3
+        assert page.tab.locator(".gallery figcaption").all_inner_texts()[-1] == "street/09.png"
+        assert broken_images(page.tab) == [""]  # the one that waits for a point of a map
+        assert overflow(page.tab) <= 0
+        assert (page.complaints, page.requests) == ([], [])
+        page.tab.keyboard.press("Tab")
+        assert page.tab.evaluate("document.activeElement.textContent") == "Skip to the first section"
 
 
 def run(place: Path, out: Path, *arguments: str, inputs: tuple[str, ...] = ("photos/02.jpg",)) -> int:

@@ -20,7 +20,7 @@ from pipeline.images.contact_sheet import overlaid
 from pipeline.images.nearest import nearest
 from pipeline.images.palette import encode_labels
 from pipeline.packed import replacing
-from pipeline.predictions.photos import Opened
+from pipeline.predictions.photos import Opened, Photo
 
 COLUMNS = (
     *("image", "object", "cluster", "name", "confidence", "area"),
@@ -87,9 +87,14 @@ def save_pictures(folder: Path, prediction: Prediction) -> None:
     overlay = overlaid(Image.fromarray(opened.preview), Image.fromarray(small))
     _write(folder / "labels" / f"{opened.photo.stem}.png", encode_labels(labels))
     _write(folder / "masks" / f"{opened.photo.stem}.png", encode_png(np.where(labels > 0, 255, 0).astype(np.uint8)))
-    path = folder / "overlays" / f"{opened.photo.stem}.jpg"
+    path = overlay_of(folder, opened.photo)
     path.parent.mkdir(parents=True, exist_ok=True)
     overlay.save(path, quality=90)
+
+
+def overlay_of(folder: Path, photo: Photo) -> Path:
+    """Where the overlay of an image lies."""
+    return folder / "overlays" / f"{photo.stem}.jpg"
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -100,12 +105,11 @@ def _write(path: Path, data: bytes) -> None:
 Row = tuple[str | int | float, ...]
 
 
-def rows_of(prediction: Prediction, naming: ClusterNames) -> list[Row]:
-    """A row of `COLUMNS` for every object."""
-    name = prediction.opened.photo.name
+def rows_of(photo: Photo, objects: Iterable[PredictedObject], naming: ClusterNames) -> list[Row]:
+    """A row of `COLUMNS` for every object of an image."""
     return [
-        (name, o.number, o.cluster, naming.names[o.cluster], round(o.confidence, 4), o.area, *o.box)
-        for o in prediction.objects
+        (photo.name, o.number, o.cluster, naming.names[o.cluster], round(o.confidence, 4), o.area, *o.box)
+        for o in objects
     ]
 
 

@@ -85,11 +85,3 @@ def confusion(results: Path, classes: Sequence[str]) -> Int64[np.ndarray, "c c"]
         return None
     table = pd.read_csv(path).pivot(index="predicted", columns="class", values="pixels")
     return table.loc[list(classes), list(classes)].to_numpy(dtype=np.int64)
-
-
-def cluster_classes(results: Path, classes: Sequence[str], clusters: int, seed: int) -> Int64[np.ndarray, " k"]:
-    """The class index of every cluster of MaskContrast under protocol a, background first."""
-    table = _of_protocol_a(pd.read_csv(results / "match_clusters" / "mapping.csv"))
-    run = table.set_index(["name", "clusters", "seed"]).sort_index().loc[("maskcontrast", clusters, seed)]
-    by_cluster = dict(zip(run["cluster"], run["class"], strict=True))
-    return np.array([classes.index(by_cluster[cluster]) for cluster in sorted(by_cluster)], dtype=np.int64)

@@ -2,7 +2,6 @@ from pathlib import Path
 
 from pipeline.history import History, write_results
 from pipeline.report.tables import (
-    cluster_classes,
     confusion,
     iou_per_class,
     pretraining_losses,
@@ -72,10 +71,3 @@ def test_confusion_has_predicted_rows_and_true_columns_in_class_order(tmp_path: 
     found = confusion(tmp_path, CLASSES)
     assert found is not None
     assert found.tolist() == [[0, 1, 2], [10, 11, 12], [20, 21, 22]]
-
-
-def test_clusters_are_named_in_their_own_order(tmp_path: Path) -> None:
-    rows = "start,3,0,a,0,cat\nmaskcontrast,3,0,a,1,dog\nmaskcontrast,3,0,a,0,background\nmaskcontrast,3,0,a,2,cat\n"
-    rows += "maskcontrast,3,0,b,1,cat\n"
-    put(tmp_path / "match_clusters" / "mapping.csv", "name,clusters,seed,protocol,cluster,class\n" + rows)
-    assert cluster_classes(tmp_path, CLASSES, clusters=3, seed=0).tolist() == [0, 2, 1]

@@ -29,8 +29,15 @@ SUMMARIES = {
     **{f"pack_images/{name}": {"images": 12} for name in ("proposal", "benchmark", "target")},
     **{f"finetune/1.0-0-{init}": {"miou": 30.0} for init in ("start", "maskcontrast")},
 }
+CHANGED = """
+probe_linear: {train: train}
+retrieve: {size: 0, kept_classes: []}
+cluster: {clusters: [2]}
+bundle_predictor: {clusters: 2, seed: 0}
+"""
 SCORED = ("probe_linear", "score_baselines", "finetune")
 TABLES = {
+    "bundle_predictor/names": "cluster,name\n1,disc",
     "score_saliency/scores": "source,max_f\nrbd,0.123456",
     "score_saliency/gains": "source,max_f\nrbd,0.1",
     "probe_linear/iou_per_class": "init,seed,epoch,class,iou\n"
@@ -51,7 +58,7 @@ ARGUMENTS = ("images", "labels", "maps", "pseudolabels.h5", "saliency.h5", "mask
 @pytest.fixture
 def finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which all stages but the report have run: every disc was found, and is its own cluster."""
-    (tmp_path / "splits.yaml").write_text("probe_linear: {train: train}\nretrieve: {size: 0, kept_classes: []}\n")
+    (tmp_path / "splits.yaml").write_text(CHANGED)
     profile.apply(tmp_path / "splits.yaml", folder / "params.yaml")
     monkeypatch.chdir(folder)
     ids, objects = [f"img_{i:02d}" for i in range(12)], [disc(i).astype(np.uint8) for i in range(12)]
@@ -96,6 +103,12 @@ def forget_labels(folder: Path) -> None:
     for name in ("match_clusters", "retrieve", *(name for name in SUMMARIES if name.startswith(SCORED))):
         shutil.rmtree(folder / "results" / name)
         write_results(folder / "results" / name, {})
+    call_clusters(folder, "cluster 1")
+
+
+def call_clusters(folder: Path, name: str) -> None:
+    """Have the bundled model call its only cluster so."""
+    (folder / "results" / "bundle_predictor" / "names.csv").write_text(f"cluster,name\n1,{name}\n")
 
 
 def test_without_any_label_what_needs_none_is_reported(finished: Path):
@@ -199,3 +212,16 @@ def test_without_any_label_the_page_has_what_needs_none(finished: Path):
     assert text.count("no labels, nothing to do") == len(EVALUATED)
     assert "none of them labelled" in text
     assert ">truth<" not in text
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_names_that_the_user_gave_stand_wherever_clusters_are_named(finished: Path, labelled: bool):
+    if not labelled:
+        forget_labels(finished)
+    call_clusters(finished, "<full> moon")
+    reported()
+    text = (finished / "report" / "index.html").read_text()
+    assert text.count("<h3>cluster 1: &lt;full&gt; moon <small>") == 1
+    assert text.count("<figcaption>&lt;full&gt; moon</figcaption>") == 2  # label maps
+    assert text.count('"name":"cluster 1: \\u003cfull> moon"') == 1  # on the map of embeddings
+    assert ("<figcaption>disc</figcaption>" in text) == labelled

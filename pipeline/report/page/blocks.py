@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 class Tile(NamedTuple):
     """One picture (a data URI) with what is said below it; `marked` frames it as one that stands out.
 
-    Without a picture its place stays empty.
+    Without a picture its place stays empty. `hint` shows under the pointer.
     """
 
     picture: str
     text: str = ""
     marked: bool = False
+    hint: str = ""
 
 
 class Strip(NamedTuple):
@@ -29,6 +30,13 @@ class Sheet(NamedTuple):
 
     cards: Sequence[tuple[str, str, Sequence[tuple[str, Sequence[Tile]]]]]
     kind: str = "sheet"
+
+
+class Gallery(NamedTuple):
+    """Pictures in rows as long as there is room, each whole."""
+
+    tiles: Sequence[Tile]
+    kind: str = "gallery"
 
 
 class Numbers(NamedTuple):

@@ -16,6 +16,7 @@ from pipeline.report.page.clusters import MapPoint
 COLOURS = ["#3f83d6", "#e08a1e", "#1f9e89", "#c45a93", "#7a6fd0", "#5fa8d3", "#b5a22c", "#d3603a"]
 SYMBOLS = ["circle", "diamond", "square", "triangle-up", "cross"]
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+BINS = 20
 AXIS = {"automargin": True, "zeroline": False, "fixedrange": True}
 
 
@@ -67,6 +68,27 @@ def class_bars(table: pd.DataFrame) -> Chart:
     order = {"categoryorder": "array", "categoryarray": names, "autorange": "reversed"}
     height = 90 + (12 * len(traces) + 10) * len(names)
     return chart("IoU of each class", traces, height, xaxis=axis, yaxis=order, bargap=0.25)
+
+
+def counts(title: str, names: Sequence[str], numbers: Sequence[int]) -> Chart:
+    """How many there are of each, lying, so that names stay readable."""
+    bars = go.Bar(y=list(names), x=list(numbers), orientation="h", marker={"color": COLOURS[0]}, hoverinfo="x+y")
+    order = {"categoryorder": "array", "categoryarray": list(names), "autorange": "reversed"}
+    return chart(title, [bars], 60 + 22 * len(names), yaxis=order, bargap=0.25)
+
+
+def histogram(title: str, values: Sequence[float], most: float, unit: str) -> Chart:
+    """How many values lie in each twentieth from 0 to `most`."""
+    numbers, edges = np.histogram(values, BINS, (0, most))
+    spans = [f"{low:g} to {high:g}" for low, high in zip(edges.round(4), edges[1:].round(4), strict=False)]
+    bars = go.Bar(
+        x=((edges[:-1] + edges[1:]) / 2).round(5).tolist(),
+        y=numbers.tolist(),
+        customdata=spans,
+        hovertemplate="%{customdata}: %{y}<extra></extra>",
+        marker={"color": COLOURS[0]},
+    )
+    return chart(title, [bars], 240, xaxis={"title": {"text": unit}, "range": [0, most]}, bargap=0.05)
 
 
 def confusion_map(pixels: Int64[np.ndarray, "c c"], classes: Sequence[str]) -> Chart:

@@ -41,9 +41,9 @@ class MapPoint(NamedTuple):
     picture: str
 
 
-def members_of(found: ClusterStore, stored: EmbeddingStore, clusters: int) -> Members:
-    """The members of the first seed's clustering into so many clusters, background counted."""
-    run = next(iter(found.runs("maskcontrast", clusters).values()))
+def members_of(found: ClusterStore, stored: EmbeddingStore, clusters: int, seed: int) -> Members:
+    """The members of one seed's clustering into so many clusters, background counted."""
+    run = found.runs("maskcontrast", clusters)[seed]
     kept = np.flatnonzero(run.assignments >= 0)
     rows = np.array([stored.index(found.ids[i]) for i in kept], dtype=np.int64)
     points = found.projection("maskcontrast").apply(stored.embeddings("maskcontrast")[rows])

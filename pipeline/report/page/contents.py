@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.cluster_names import ClusterNames
 from pipeline.cluster_store import ClusterStore
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.packed import Packed
 from pipeline.params import Params
 from pipeline.report import tables
 from pipeline.report.figures import Overlay
-from pipeline.report.overlays import clusters_shown
 from pipeline.report.page import charts, clusters, headline, provenance, strips
 from pipeline.report.page.blocks import Section
 from pipeline.report.page.builder import save_page
@@ -39,7 +39,7 @@ class Inputs(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """What the stage has made already: metrics, plots, rows of the overlays with their legend, the facts of the run.
+    """What the stage has made already: metrics, plots, rows of the overlays, names of clusters, the facts of the run.
 
     Without labels there are no facts.
     """
@@ -47,7 +47,7 @@ class Drawn(NamedTuple):
     metrics: Mapping[str, Any]
     plots: Path
     overlays: Sequence[Overlay]
-    legend: Sequence[str]
+    naming: ClusterNames
     run: Run | None
 
 
@@ -68,7 +68,7 @@ def run_sections(inputs: Inputs, params: Params, drawn: Drawn) -> list[Section]:
         _glance(params, drawn),
         _label_maps(drawn),
         _saliency(inputs, params, drawn),
-        *_groups(inputs, drawn),
+        *_groups(inputs, params, drawn),
         _scores(inputs, drawn),
         _training(inputs, params, drawn),
         _what_ran(inputs, params, drawn),
@@ -87,7 +87,7 @@ def _glance(params: Params, drawn: Drawn) -> Section:
 
 def _label_maps(drawn: Drawn) -> Section:
     lead = "From an image to its label map: what was found salient takes the colour of its group."
-    return Section("label-maps", "Label maps", lead, strips.overlay_strips(drawn.overlays, drawn.legend))
+    return Section("label-maps", "Label maps", lead, strips.overlay_strips(drawn.overlays, drawn.naming.classes))
 
 
 def _saliency(inputs: Inputs, params: Params, drawn: Drawn) -> Section:
@@ -101,20 +101,20 @@ def _saliency(inputs: Inputs, params: Params, drawn: Drawn) -> Section:
     return Section("saliency", "From priors to masks", lead, [*blocks, *headline.saliency_tables(drawn.metrics)])
 
 
-def _groups(inputs: Inputs, drawn: Drawn) -> list[Section]:
+def _groups(inputs: Inputs, params: Params, drawn: Drawn) -> list[Section]:
     images, labels = Packed(inputs.images / "target.h5", "images"), Packed(inputs.labels / "target.h5", "labels")
     stored, found = EmbeddingStore(inputs.embeddings), ClusterStore(inputs.clusters)
-    chosen = clusters_shown(found, labels)
-    members = clusters.members_of(found, stored, chosen)
+    chosen = params.bundle_predictor.clusters
+    members = clusters.members_of(found, stored, chosen, params.bundle_predictor.seed)
     blocks = []
     if len(members.rows):
-        names = cluster_names(inputs.results, labels, chosen, found.seeds("maskcontrast", chosen)[0])
+        names = drawn.naming.titles[1:]
         points, shares = clusters.map_points(images, stored, members)
         sheet = clusters.cluster_sheet(images, stored, members, names)
         blocks = [charts.embedding_map(points, names, shares), sheet]
     lead = (
         f"{len(members.rows):,} objects in {chosen - 1} clusters (K = {chosen} with the background), grouped by what "
-        "their embeddings have in common."
+        "their embeddings have in common. Predictions are made with these."
     )
     strip = strips.neighbour_strip(images, stored, found.ids, _names_of(stored, labels))
     near = "Objects beside those with the most similar embeddings."
@@ -128,16 +128,6 @@ def _groups(inputs: Inputs, drawn: Drawn) -> list[Section]:
 
 def _names_of(stored: EmbeddingStore, labels: Packed) -> Callable[[str], str]:
     return partial(strips.true_class, stored, labels, labels.metadata["classes"])
-
-
-def cluster_names(results: Path, labels: Packed, chosen: int, seed: int) -> list[str]:
-    """A name for each cluster but the background: its number, with the class that matching gave it, where any did."""
-    numbers = [f"cluster {k}" for k in range(1, chosen)]
-    if not tables.scored(results):
-        return numbers
-    classes: list[str] = labels.metadata["classes"]
-    found = tables.cluster_classes(results, classes, chosen, seed)
-    return [f"{number}: {classes[found[k]]}" for k, number in enumerate(numbers, 1)]
 
 
 def _scores(inputs: Inputs, drawn: Drawn) -> Section:

@@ -66,6 +66,7 @@ table { border-collapse: collapse; font-size: 0.9rem; width: 100%; }
 th { text-align: left; font-weight: 500; color: var(--soft); white-space: nowrap; }
 th, td { padding: 0.4rem 0.75rem 0.4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { overflow-wrap: break-word; }
+.texts td { overflow-wrap: anywhere; min-width: 7rem; }
 .number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums; }
 summary { cursor: pointer; font-weight: 600; padding: 0.35rem 0; }
 
@@ -85,6 +86,9 @@ summary { cursor: pointer; font-weight: 600; padding: 0.35rem 0; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 1rem; background: var(--raised); }
 .tiles { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: 0.4rem; }
 .tiles img { width: 100%; aspect-ratio: 1; object-fit: cover; }
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 1rem; align-items: end; }
+.gallery img { max-width: 100%; height: auto; }
+.gallery figcaption { overflow-wrap: anywhere; }
 
 .chart { margin: 0; min-width: 0; }
 .chart > figcaption { font-weight: 600; margin-bottom: 0.35rem; }

@@ -50,8 +50,10 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 
 BLOCKS = """\
 {% macro picture(tile, label) %}
-<figure class="tile{{ ' marked' if tile.marked }}">
-{%- if tile.picture %}<img src="{{ tile.picture }}" alt="{{ tile.text or label }}" loading="lazy" decoding="async">
+<figure class="tile{{ ' marked' if tile.marked }}"\
+{% if tile.hint %} title="{{ tile.hint }}"{% endif %}>
+{%- if tile.picture %}<img src="{{ tile.picture }}" alt="{{ label }}{{ ': ' ~ tile.text if tile.text }}" \
+loading="lazy" decoding="async">
 {%- else %}<span class="none" title="there is none">&ndash;</span>{% endif %}
 {%- if tile.text %}<figcaption>{{ tile.text }}</figcaption>{% endif %}
 </figure>
@@ -94,11 +96,15 @@ BLOCKS = """\
 </div>
 {% endmacro %}
 
+{% macro gallery(block, id) %}
+<div class="gallery wide">{% for tile in block.tiles %}{{ picture(tile, "image") }}{% endfor %}</div>
+{% endmacro %}
+
 {% macro table(block, id) %}
 <details class="table{{ ' wide' if block.heads|length > 4 or block.folded }}"{{ '' if block.folded else ' open' }}>
 <summary>{{ block.title }} <small>{{ block.rows|length }}</small></summary>
 <div class="scroll" tabindex="0" role="region" aria-label="{{ block.title }}">
-<table>
+<table{{ ' class=texts' if block.named == block.heads|length }}>
 <thead><tr>
 {% for head in block.heads %}
 <th scope="col"{{ ' class=number' if loop.index > block.named }}>{{ head }}</th>

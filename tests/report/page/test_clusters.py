@@ -30,7 +30,7 @@ def made(tmp_path: Path, disc_images: Path) -> tuple[Packed, EmbeddingStore, clu
         tmp_path / "c.h5", images.ids, {"maskcontrast": NamedClusterings(flat, {3: {0: run}})}, {"split": "all"}
     )
     stored = EmbeddingStore(tmp_path / "e.h5")
-    return images, stored, clusters.members_of(ClusterStore(tmp_path / "c.h5"), stored, 3)
+    return images, stored, clusters.members_of(ClusterStore(tmp_path / "c.h5"), stored, 3, seed=0)
 
 
 def test_members_have_their_nearest_clusters_and_how_narrow_it_was(made) -> None:
