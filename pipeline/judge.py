@@ -2,19 +2,20 @@
 
 `python -m pipeline.judge draw sheet.png` draws 100 objects at random onto a sheet to print, numbered, without their
 clusters, so that nothing leads the eye. `sheet.csv` beside it has a row for each: write what it is into the column
-`kind`, or nothing where there is no telling. `python -m pipeline.judge score sheet.csv` then tells the purity.
+`kind`, or nothing where there is no telling. `python -m pipeline.judge score sheet.csv` then tells the purity, and
+`python -m pipeline.judge sort sheet.csv sorted.png` draws the objects again, cluster by cluster, with their kinds.
 """
 
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Int64
 from PIL import Image, ImageDraw
 
 from pipeline.cluster_store import ClusterStore
@@ -48,7 +49,7 @@ def draw(count: int, clusters: int, seed: int) -> tuple[pd.DataFrame, Image.Imag
 
     Raises InputError when nothing was clustered into so many clusters.
     """
-    found, stored, images = ClusterStore(CLUSTERS), EmbeddingStore(EMBEDDINGS), Packed(IMAGES, "images")
+    found = ClusterStore(CLUSTERS)
     if clusters not in found.clusters("maskcontrast"):
         known = ", ".join(map(str, found.clusters("maskcontrast")))
         raise InputError(f"{CLUSTERS} has no clustering into {clusters} clusters; choose one of {known}")
@@ -56,30 +57,46 @@ def draw(count: int, clusters: int, seed: int) -> tuple[pd.DataFrame, Image.Imag
     salient = np.flatnonzero(assignments >= 0)
     order = generator(seed, "objects to judge").permutation(salient)[:count]
     rows = [(number, found.ids[i], int(assignments[i]) + 1, "") for number, i in enumerate(order, 1)]
-    tiles = [
-        _tile(decode_image(images[images.index(name)]), stored.foreground(stored.index(name))) for _, name, *_ in rows
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS), sheet(tiles)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table, sheet(tiles(table["image"]), [str(row[0]) for row in rows])
 
 
-def _tile(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "s s"]) -> Image.Image:
-    """An object in its colours, and what is around it pale."""
-    small = Image.fromarray(image)
-    small.thumbnail((SIDE, SIDE))
-    mask = Image.fromarray(foreground).resize(small.size, Image.Resampling.NEAREST)
-    return Image.composite(small, Image.blend(small, Image.new("RGB", small.size, "white"), 0.7), mask)
+def tiles(names: Iterable[str], silhouettes: bool = False) -> list[Image.Image]:
+    """Objects in their colours, what is around them pale; or black on white."""
+    stored, images = EmbeddingStore(EMBEDDINGS), Packed(IMAGES, "images")
+    found = []
+    for name in names:
+        image = Image.fromarray(decode_image(images[images.index(name)]))
+        image.thumbnail((SIDE, SIDE))
+        mask = Image.fromarray(stored.foreground(stored.index(name))).resize(image.size, Image.Resampling.NEAREST)
+        white = Image.new("RGB", image.size, "white")
+        object_, around = (
+            (Image.new("RGB", image.size), white) if silhouettes else (image, Image.blend(image, white, 0.7))
+        )
+        found.append(Image.composite(object_, around, mask))
+    return found
 
 
-def sheet(tiles: Sequence[Image.Image]) -> Image.Image:
-    """Tiles in rows, numbered from 1."""
-    cell, height = SIDE + 4, SIDE + CAPTION
-    page = Image.new("RGB", (ACROSS * cell, -(-len(tiles) // ACROSS) * height), "white")
+def sheet(pictures: Sequence[Image.Image], captions: Sequence[str], rows: Sequence[int] = ()) -> Image.Image:
+    """Pictures with captions in rows of at most `ACROSS`; where the numbers in `rows` change, a new one begins."""
+    places, row, column = [], 0, -1
+    for i in range(len(pictures)):
+        new = column + 1 == ACROSS or (i > 0 and rows and rows[i] != rows[i - 1])
+        row, column = (row + 1, 0) if new else (row, column + 1)
+        places.append((column * (SIDE + 4), row * (SIDE + CAPTION)))
+    page = Image.new("RGB", (ACROSS * (SIDE + 4), (row + 1) * (SIDE + CAPTION)), "white")
     pen = ImageDraw.Draw(page)
-    for i, tile in enumerate(tiles):
-        row, column = divmod(i, ACROSS)
-        page.paste(tile, (column * cell + (SIDE - tile.width) // 2, row * height + (SIDE - tile.height) // 2))
-        pen.text((column * cell + SIDE // 2, row * height + SIDE), str(i + 1), "black", anchor="ma")
+    for (x, y), picture, caption in zip(places, pictures, captions, strict=True):
+        page.paste(picture, (x + (SIDE - picture.width) // 2, y + (SIDE - picture.height) // 2))
+        pen.text((x + SIDE // 2, y + SIDE), caption, "black", anchor="ma")
     return page
+
+
+def sort(table: pd.DataFrame, silhouettes: bool) -> Image.Image:
+    """The objects of a table again, a row or more for each cluster, over their kinds."""
+    ordered = table.sort_values(["cluster", "kind"], kind="stable")
+    captions = [f"{cluster}: {kind or '?'}" for cluster, kind in ordered[["cluster", "kind"]].itertuples(index=False)]
+    return sheet(tiles(ordered["image"], silhouettes), captions, ordered["cluster"].tolist())
 
 
 def score(table: pd.DataFrame) -> Purity:
@@ -109,40 +126,58 @@ def save(table: pd.DataFrame, picture: Image.Image, path: Path) -> None:
     names = path.with_suffix(".csv")
     if names.exists() and any(read(names)["kind"]):
         raise InputError(f"{names} holds kinds already; move it, or draw onto another sheet")
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG")
+    save_picture(picture, path)
     with replacing(names) as temporary:
         table.to_csv(temporary, index=False)
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
 
 
 def read(path: Path) -> pd.DataFrame:
     """A table as it is on the disk; InputError when it is not there."""
     if not path.exists():
         raise InputError(f"{path} does not exist; `python -m pipeline.judge draw` makes it")
-    return pd.read_csv(path, keep_default_na=False)
+    return pd.read_csv(path, keep_default_na=False, dtype={"image": str, "kind": str})
 
 
 def main(arguments: list[str]) -> int:
     """Command line, as `--help` tells."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    drawing = commands.add_parser("draw", help="draw objects onto a sheet")
-    drawing.add_argument("path", type=Path, help="the PNG to write, and beside it the CSV")
-    drawing.add_argument("--count", type=int, default=100, help="objects; 100 by default")
-    drawing.add_argument("--clusters", type=int, default=21, help="clusters with the background; 21 by default")
-    drawing.add_argument("--seed", type=int, default=0, help="of the draw; 0 by default")
-    commands.add_parser("score", help="tell the purity").add_argument("path", type=Path, help="the CSV with its kinds")
-    given = parser.parse_args(arguments)
+    given = _parser().parse_args(arguments)
     try:
         if given.command == "draw":
-            save(*draw(given.count, given.clusters, given.seed), given.path)
+            save(*draw(given.count, given.clusters, given.seed), given.sheet)
+        elif given.command == "sort":
+            save_picture(sort(read(given.table), given.silhouettes), given.sheet)
         else:
-            found = score(read(given.path))
+            found = score(read(given.table))
             logging.info("purity %.1f %% (by chance %.1f %%) of %d objects in %d clusters, of %d kinds", *found)
     except (InputError, OSError) as error:
         logging.error("error: %s", error)
         return 1
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    drawing = commands.add_parser("draw", help="draw objects onto a sheet")
+    drawing.add_argument("sheet", type=Path, help="the PNG to write, and beside it the CSV")
+    drawing.add_argument("--count", type=int, default=100, help="objects; 100 by default")
+    drawing.add_argument("--clusters", type=int, default=21, help="clusters with the background; 21 by default")
+    drawing.add_argument("--seed", type=int, default=0, help="of the draw; 0 by default")
+    scoring = commands.add_parser("score", help="tell the purity")
+    sorting = commands.add_parser("sort", help="draw them again, cluster by cluster")
+    for command in (scoring, sorting):
+        command.add_argument("table", type=Path, help="the CSV with its kinds")
+    sorting.add_argument("sheet", type=Path, help="the PNG to write")
+    sorting.add_argument(
+        "--silhouettes", action="store_true", help="black on white, where photographs must not be shown"
+    )
+    return parser
 
 
 if __name__ == "__main__":

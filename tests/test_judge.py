@@ -100,3 +100,26 @@ def test_from_the_sheet_to_the_purity_and_no_kinds_are_lost(run: Path, caplog: p
     assert "holds kinds already" in caplog.text
     assert judge.main(["score", str(table)]) == 0
     assert "purity 100.0 % (by chance" in caplog.text
+
+
+def test_sorted_objects_begin_a_row_for_each_cluster(run: Path) -> None:
+    table, _ = judge.draw(100, 3, seed=0)
+    table.to_csv(run / "sheet.csv", index=False)
+    assert judge.main(["sort", str(run / "sheet.csv"), str(run / "sorted.png"), "--silhouettes"]) == 0
+    with Image.open(run / "sorted.png") as picture:
+        drawn = np.asarray(picture.convert("RGB"))
+    cell, height = judge.SIDE + 4, judge.SIDE + judge.CAPTION
+    assert drawn.shape == (2 * height, judge.ACROSS * cell, 3)
+    occupied = [
+        [(drawn[y * height :][: judge.SIDE, x * cell :][:, :cell] < 255).any() for x in range(7)] for y in (0, 1)
+    ]
+    assert [sum(row) for row in occupied] == [5, 6]
+    assert set(np.unique(drawn[: judge.SIDE])) == {0, 255}
+
+
+def test_a_full_row_is_followed_by_another() -> None:
+    small = [Image.new("RGB", (4, 4))] * (judge.ACROSS + 1)
+    assert judge.sheet(small, ["a"] * len(small)).height == 2 * (judge.SIDE + judge.CAPTION)
+    assert judge.sheet(small, ["a"] * len(small), [1] * 3 + [2] * (len(small) - 3)).height == 2 * (
+        judge.SIDE + judge.CAPTION
+    )
