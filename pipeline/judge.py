@@ -61,19 +61,16 @@ def draw(count: int, clusters: int, seed: int) -> tuple[pd.DataFrame, Image.Imag
     return table, sheet(tiles(table["image"]), [str(row[0]) for row in rows])
 
 
-def tiles(names: Iterable[str], silhouettes: bool = False) -> list[Image.Image]:
-    """Objects in their colours, what is around them pale; or black on white."""
+def tiles(names: Iterable[str]) -> list[Image.Image]:
+    """Objects in their colours, and what is around them pale."""
     stored, images = EmbeddingStore(EMBEDDINGS), Packed(IMAGES, "images")
     found = []
     for name in names:
         image = Image.fromarray(decode_image(images[images.index(name)]))
         image.thumbnail((SIDE, SIDE))
         mask = Image.fromarray(stored.foreground(stored.index(name))).resize(image.size, Image.Resampling.NEAREST)
-        white = Image.new("RGB", image.size, "white")
-        object_, around = (
-            (Image.new("RGB", image.size), white) if silhouettes else (image, Image.blend(image, white, 0.7))
-        )
-        found.append(Image.composite(object_, around, mask))
+        around = Image.blend(image, Image.new("RGB", image.size, "white"), 0.7)
+        found.append(Image.composite(image, around, mask))
     return found
 
 
@@ -92,11 +89,11 @@ def sheet(pictures: Sequence[Image.Image], captions: Sequence[str], rows: Sequen
     return page
 
 
-def sort(table: pd.DataFrame, silhouettes: bool) -> Image.Image:
+def sort(table: pd.DataFrame) -> Image.Image:
     """The objects of a table again, a row or more for each cluster, over their kinds."""
     ordered = table.sort_values(["cluster", "kind"], kind="stable")
     captions = [f"{cluster}: {kind or '?'}" for cluster, kind in ordered[["cluster", "kind"]].itertuples(index=False)]
-    return sheet(tiles(ordered["image"], silhouettes), captions, ordered["cluster"].tolist())
+    return sheet(tiles(ordered["image"]), captions, ordered["cluster"].tolist())
 
 
 def score(table: pd.DataFrame) -> Purity:
@@ -144,6 +141,28 @@ def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, dtype={"image": str, "kind": str})
 
 
+def save_chart(table: pd.DataFrame, path: Path) -> None:
+    """Write a PNG with a bar for each cluster, of as many parts as it has kinds; the most frequent kinds come first."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    judged = table[table["kind"].str.strip() != ""]
+    counts = pd.crosstab(judged["cluster"], judged["kind"])
+    counts = counts[counts.sum().sort_values(ascending=False).index]
+    figure = Figure((8, 1 + 0.25 * len(counts)), layout="tight")
+    axes = figure.subplots()
+    ends = counts.cumsum(axis=1)
+    for i, kind in enumerate(counts):
+        colour = colormaps["tab20"](i % 20)
+        axes.barh(range(len(counts)), counts[kind], left=ends[kind] - counts[kind], color=colour, label=kind)
+    axes.set_yticks(range(len(counts)), [str(cluster) for cluster in counts.index])
+    axes.invert_yaxis()
+    axes.set(xlabel="objects", ylabel="cluster")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100, metadata={"Software": None})
+
+
 def main(arguments: list[str]) -> int:
     """Command line, as `--help` tells."""
     given = _parser().parse_args(arguments)
@@ -151,9 +170,12 @@ def main(arguments: list[str]) -> int:
         if given.command == "draw":
             save(*draw(given.count, given.clusters, given.seed), given.sheet)
         elif given.command == "sort":
-            save_picture(sort(read(given.table), given.silhouettes), given.sheet)
+            save_picture(sort(read(given.table)), given.sheet)
         else:
-            found = score(read(given.table))
+            table = read(given.table)
+            found = score(table)
+            if given.chart:
+                save_chart(table, given.chart)
             logging.info("purity %.1f %% (by chance %.1f %%) of %d objects in %d clusters, of %d kinds", *found)
     except (InputError, OSError) as error:
         logging.error("error: %s", error)
@@ -173,10 +195,8 @@ def _parser() -> argparse.ArgumentParser:
     sorting = commands.add_parser("sort", help="draw them again, cluster by cluster")
     for command in (scoring, sorting):
         command.add_argument("table", type=Path, help="the CSV with its kinds")
+    scoring.add_argument("--chart", type=Path, help="a PNG to write, of the kinds in each cluster")
     sorting.add_argument("sheet", type=Path, help="the PNG to write")
-    sorting.add_argument(
-        "--silhouettes", action="store_true", help="black on white, where photographs must not be shown"
-    )
     return parser
 
 

@@ -103,18 +103,23 @@ def test_from_the_sheet_to_the_purity_and_no_kinds_are_lost(run: Path, caplog: p
 
 
 def test_sorted_objects_begin_a_row_for_each_cluster(run: Path) -> None:
-    table, _ = judge.draw(100, 3, seed=0)
-    table.to_csv(run / "sheet.csv", index=False)
-    assert judge.main(["sort", str(run / "sheet.csv"), str(run / "sorted.png"), "--silhouettes"]) == 0
+    judge.draw(100, 3, seed=0)[0].to_csv(run / "sheet.csv", index=False)
+    assert judge.main(["sort", str(run / "sheet.csv"), str(run / "sorted.png")]) == 0
     with Image.open(run / "sorted.png") as picture:
-        drawn = np.asarray(picture.convert("RGB"))
+        drawn = np.asarray(picture)
     cell, height = judge.SIDE + 4, judge.SIDE + judge.CAPTION
     assert drawn.shape == (2 * height, judge.ACROSS * cell, 3)
-    occupied = [
-        [(drawn[y * height :][: judge.SIDE, x * cell :][:, :cell] < 255).any() for x in range(7)] for y in (0, 1)
-    ]
-    assert [sum(row) for row in occupied] == [5, 6]
-    assert set(np.unique(drawn[: judge.SIDE])) == {0, 255}
+    places = [[drawn[y * height :][: judge.SIDE, x * cell :][:, :cell] for x in range(7)] for y in (0, 1)]
+    assert [sum(int((place < 255).any()) for place in row) for row in places] == [5, 6]
+
+
+def test_the_chart_has_a_colour_for_each_kind(run: Path) -> None:
+    judged([1, 1, 2, 2], ["cat", "dog", "dog", ""]).to_csv(run / "sheet.csv", index=False)
+    assert judge.main(["score", str(run / "sheet.csv"), "--chart", str(run / "chart.png")]) == 0
+    with Image.open(run / "chart.png") as picture:
+        colours = {colour for count, colour in picture.convert("RGB").getcolors(1 << 24) or [] if count > 500}
+    assert {(31, 119, 180), (174, 199, 232)} < colours  # the first two of the palette, and no third
+    assert (255, 127, 14) not in colours
 
 
 def test_a_full_row_is_followed_by_another() -> None:
