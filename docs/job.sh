@@ -36,6 +36,8 @@ unset DVC_ROOT             # inherited from an experiment, it would put .scratch
 rm -f .dvc/tmp/rwlock      # of an interrupted job: another process may have that one's number by now
 
 status=0
+# An earlier job may have been cut off while DVC wrote dvc.lock.
+if [ -f pipeline/mend.py ]; then python -m pipeline.mend || status=$?; fi
 # DVC does not complete folders that a stage reads as a whole (docs/remotes.md).
 if [ -f pipeline/pull_folders.py ]; then python -m pipeline.pull_folders || status=$?; fi
 dvc repro --pull --allow-missing "$@" || status=$?

@@ -75,7 +75,7 @@ def _counterpart(cell: Cell, metrics: Mapping[str, Any], facts: Mapping[str, str
     for key, needed in cell.sources:
         ours = look_up(metrics, key)
         facts_needed = {**needed, _protocol(key): "published"}
-        if ours is not None and all(facts[name] == value for name, value in facts_needed.items()):
+        if ours is not None and all(facts.get(name) == value for name, value in facts_needed.items()):
             return key, ours
     return "", None
 

@@ -85,7 +85,9 @@ def _other(name: str, protocol: str) -> tuple[Source, ...]:
     own = f"baselines.{name}." + ("linear.best_on_val.miou_mean" if linear else "kmeans_pixels.k21.a.miou_mean")
     start = LINEAR.format("start") if linear else KMEANS.format("start_pixels", 21)
     started = (Source(start, ON_VOC | {"start": name}),) if name in ("moco_v2", "imagenet") else ()
-    return (*started, Source(own, ON_VOC))
+    # SwAV's probe was trained at a much larger rate that is unpublished, so no run is known to be the same.
+    rate = {"rate": "that of SwAV"} if linear and name == "swav" else {}
+    return (*started, Source(own, ON_VOC | rate))
 
 
 def _table_1() -> Iterator[Cell]:

@@ -25,8 +25,9 @@ PUBLISHED_WEIGHTS = {"moco_v2_800ep": "moco_v2", "resnet50-19c8e357": "imagenet"
 TIMM_IMAGENET = "resnet50.tv_in1k"
 # Images of trainaug and val of PASCAL VOC, of train and val of COCO 2017, and their longest side in pixels.
 WHOLE = {(10582, 1449, 500): "voc", (118287, 5000, 640): "coco"}
-# The paper's and the code's values of every option that a number depends on. Table 2b leaves queue and momentum out,
-# with 0; the code freezes the stem and two stages of an ImageNet classifier. What the paper leaves open is not here.
+# The paper's and the code's values of the options that decide most, each by itself and not their combinations. Table 2b
+# leaves queue and momentum out, with 0; the code freezes the stem and two stages of an ImageNet classifier. What the
+# paper leaves open is not here.
 USUAL = {
     "pretraining": {
         "pretrain.encoder.output_stride": (8,),
@@ -39,6 +40,7 @@ USUAL = {
         "pretrain.views.min_scale": (0.2,),
         "pretrain.frozen_stages": (0, 3),
         "pretrain.batch": (64, 128),
+        "pretrain.warmup_steps": (0,),
         "pretrain.epochs": (60, 40),
         "pretrain.queue": (128, 256, 0),
         "pretrain.learning_rate": (0.004,),
@@ -64,12 +66,16 @@ USUAL = {
         "embed.features": ("embedding",),
         "cluster.split": ("val",),
         "cluster.components": (32,),
+        "cluster.pixel_components": (50,),
         "cluster.whiten": (True,),
         "cluster.spherical": (False,),
     },
     "retrieve": {
         "embed.size": (512,),
         "embed.features": ("embedding",),
+        "retrieve.bank": ("train",),
+        "retrieve.query": ("val",),
+        "retrieve.neighbours": (1,),
         "retrieve.size": (512,),
         "retrieve.kept_classes": (["aeroplane", "bottle", "bus", "car", "cat", "cow", "person"],),
     },

@@ -108,13 +108,20 @@ def test_fewer_mechanisms_fill_their_row_of_table_2b_alone() -> None:
     assert line(table, "1", "MoCo v2, unsupervised saliency", "linear")["ours"] is None
 
 
+def test_the_linear_probe_of_swav_is_never_taken_for_the_published_one() -> None:
+    table = paper_tables(complete(), WHOLE)
+    assert line(table, "3", "SwAV", "linear")["ours"] is None
+    assert line(table, "3", "SwAV", "K-means")["ours"] == 43.0
+    assert line(table, "3", "InfoMin", "linear")["ours"] == 63.5
+
+
 def test_a_missing_number_is_not_run_and_says_so() -> None:
     metrics = complete()
     del metrics["baselines"]["swav"], metrics["kmeans"]["maskcontrast"]["k500"], metrics["linear"]["maskcontrast"]
     table = paper_tables(metrics, WHOLE)
     text = page(table, WHOLE)
-    assert line(table, "3", "SwAV", "linear")["ours"] is None
-    assert f"| SwAV | linear | 50.7 | {NOT_RUN} |  |  |" in text
+    assert line(table, "3", "SwAV", "K-means")["ours"] is None
+    assert f"| SwAV | K-means | 4.4 | {NOT_RUN} |" in text
     assert f"| ImageNet classifier, supervised saliency | K = 500 | 57.0 | {NOT_RUN} |" in text
     assert "| ImageNet classifier, supervised saliency | K = 200 | 53.6 | 43.0 | -10.6 | no |" in text
     assert line(table, "1", "ImageNet classifier, supervised saliency", "linear")["last_epoch"] is None
