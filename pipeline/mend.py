@@ -1,7 +1,8 @@
 """`python -m pipeline.mend` makes DVC's own files readable again where DVC was killed in the middle of writing one.
 
 DVC writes `dvc.lock` and `.dvc/tmp/rwlock` in place. Of a `dvc.lock` that ends too early the stages before the cut are
-kept; `dvc repro` takes the others from the run-cache. `make repro` begins with this.
+kept; `dvc repro` takes the others from the run-cache. One that is at fault in any other way, as after a merge, is left
+as it is. `make repro` begins with this.
 """
 
 import json
@@ -22,38 +23,41 @@ from pipeline.packed import replacing
 
 STAGE = re.compile(r"^  \S", re.MULTILINE)  # where a stage begins in `dvc.lock`
 EMPTY = "schema: '2.0'\n"
+HEAD = f"{EMPTY}stages:\n"
 PATIENCE = 2.0  # seconds, since a DVC that lives writes these files too
 
 
 def mend(folder: Path) -> list[str]:
     """Mend DVC's files of the repository in `folder`; returns a sentence on each that was broken.
 
-    Raises InputError where `dvc.lock` holds the marks of a merge, for which of the two sides counts is not ours to say.
+    Raises InputError where `dvc.lock` cannot be read and is not merely cut off.
     """
     lock, busy = folder / "dvc.lock", folder / ".dvc" / "tmp" / "rwlock"
     told = []
-    if _broken(lock, _is_lock):
-        text = lock.read_text(errors="replace")
-        if re.search("^(<<<<<<<|>>>>>>>) ", text, re.MULTILINE):
-            raise InputError(f"{lock} holds both sides of a merge; keep one of them, then run `dvc repro`")
+    if (text := _broken(lock, _is_lock)) is not None:
         whole = _whole_stages(text)
+        if whole is None:
+            raise InputError(
+                f"{lock} cannot be read, and not because it ends too early; after a merge keep one of its sides "
+                "(`git checkout --ours dvc.lock`), or delete it"
+            )
         with replacing(lock) as mended:
-            mended.write_text(whole or EMPTY)
+            mended.write_text(whole)
         told.append(f"{lock} ended too early; the first {len(STAGE.findall(whole))} stages in it were kept")
-    if _broken(busy, _is_json):
+    if _broken(busy, _is_json) is not None:
         busy.unlink()
         told.append(f"{busy} ended too early and was removed")
     return told
 
 
-def _broken(path: Path, readable: Callable[[str], bool]) -> bool:
-    """Whether a file that is there is unreadable, and stays so."""
+def _broken(path: Path, readable: Callable[[str], bool]) -> str | None:
+    """The text of a file that is there, cannot be read, and stays so."""
     until = time.monotonic() + PATIENCE
-    while path.exists() and not readable(path.read_text(errors="replace")):
+    while path.exists() and not readable(text := path.read_text(errors="replace")):
         if time.monotonic() > until:
-            return True
+            return text
         time.sleep(0.1)
-    return False
+    return None
 
 
 def _is_lock(text: str) -> bool:
@@ -72,10 +76,13 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _whole_stages(text: str) -> str:
-    """The longest beginning of a `dvc.lock` that ends where a stage ends and can be read; empty where there is none."""
-    starts = [found.start() for found in STAGE.finditer(text)]
-    return next((text[:end] for end in reversed(starts) if _is_lock(text[:end])), "")
+def _whole_stages(text: str) -> str | None:
+    """A `dvc.lock` up to the stage that is cut off, its last; None where something else is wrong with it."""
+    start = max((found.start() for found in STAGE.finditer(text)), default=0)
+    if HEAD.startswith((text[:start] or text).rstrip(" ")):
+        return EMPTY
+    within = not re.search(r"^\S", text[start:], re.MULTILINE)  # the end of the text is in that stage
+    return text[:start] if within and _is_lock(text[:start]) else None
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Files that DVC was killed in the middle of writing; tests/test_golden_run.py kills it for real."""
 
 import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -79,10 +80,20 @@ def test_a_file_that_dvc_is_writing_is_waited_for(graph: Path, monkeypatch: pyte
     assert mend.mend(graph) == []
 
 
-def test_a_lock_with_both_sides_of_a_merge_is_refused(graph: Path) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: f"<<<<<<< ours\n{text}=======\n{text}>>>>>>> theirs\n",
+        lambda text: text + text.partition("stages:\n")[2],
+        lambda text: text.replace("2.0", "3.0"),
+        lambda text: f"{text}newer: 1\n",
+    ],
+    ids=["both sides of a merge", "their union", "another schema", "another key"],
+)
+def test_a_lock_that_is_not_cut_off_is_left_alone(graph: Path, spoil: Callable[[str], str]) -> None:
     lock = graph / "dvc.lock"
-    text = f"<<<<<<< ours\n{lock.read_text()}=======\n>>>>>>> theirs\n"
+    text = spoil(lock.read_text())
     lock.write_text(text)
-    with pytest.raises(InputError, match="dvc.lock holds both sides of a merge; keep one of them"):
+    with pytest.raises(InputError, match="dvc.lock cannot be read, and not because it ends too early"):
         mend.mend(graph)
     assert lock.read_text() == text
