@@ -1,64 +1,46 @@
 """Judge clusters by eye, where there are no labels: what share of a cluster's objects are of one kind?
 
-`python -m pipeline.judge draw sheet.png` draws 100 objects at random onto a sheet to print, numbered, without their
-clusters, so that nothing leads the eye. `sheet.csv` beside it has a row for each: write what it is into the column
-`kind`, or nothing where there is no telling. `python -m pipeline.judge score sheet.csv` then tells the purity, and
-`python -m pipeline.judge sort sheet.csv sorted.png` draws the objects again, cluster by cluster, with their kinds.
+`python -m pipeline.judge draw sheet.png` draws 100 objects at random onto a sheet to print, numbered. `sheet.csv`
+beside it has a row for each: write what it is into the column `kind`, or nothing where there is no telling. Neither
+tells the cluster, so nothing leads the eye. `python -m pipeline.judge score sheet.csv` then looks the clusters up and
+tells the purity of every clustering, and `sort sheet.csv sorted.png` draws the objects again, cluster by cluster.
 """
 
 import argparse
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Int64
 from PIL import Image, ImageDraw
 
-from pipeline.cluster_store import ClusterStore
+from pipeline.cluster_store import Clustering, ClusterStore
 from pipeline.embedding_store import EmbeddingStore
 from pipeline.errors import InputError
 from pipeline.images.codecs import decode_image
+from pipeline.metrics.spread import mean_and_std
 from pipeline.packed import Packed, replacing
 from pipeline.seeding import generator
 
 IMAGES, EMBEDDINGS, CLUSTERS = (Path(f"data/{name}/target.h5") for name in ("images", "embeddings", "clusters"))
-COLUMNS = ["object", "image", "cluster", "kind"]
+COLUMNS = ["object", "image", "kind"]
 SIDE, CAPTION, ACROSS, SHUFFLES = 150, 14, 10, 1000
 
 
-class Purity(NamedTuple):
-    """Shares in percent of objects whose kind is the most frequent one of their cluster, and of all that were judged.
-
-    `shuffled` is the mean purity of the same clusters filled at random: the fewer objects a cluster has, the purer it
-    is by chance alone.
-    """
-
-    purity: float
-    shuffled: float
-    judged: int
-    clusters: int
-    kinds: int
-
-
-def draw(count: int, clusters: int, seed: int) -> tuple[pd.DataFrame, Image.Image]:
-    """At most `count` of the objects that were clustered, with columns `COLUMNS`, and the sheet that shows them.
-
-    Raises InputError when nothing was clustered into so many clusters.
-    """
+def draw(count: int, seed: int) -> tuple[pd.DataFrame, Image.Image]:
+    """At most `count` of the objects that were clustered, with columns `COLUMNS`, and the sheet that shows them."""
     found = ClusterStore(CLUSTERS)
-    if clusters not in found.clusters("maskcontrast"):
-        known = ", ".join(map(str, found.clusters("maskcontrast")))
-        raise InputError(f"{CLUSTERS} has no clustering into {clusters} clusters; choose one of {known}")
-    assignments = next(iter(found.runs("maskcontrast", clusters).values())).assignments
-    salient = np.flatnonzero(assignments >= 0)
-    order = generator(seed, "objects to judge").permutation(salient)[:count]
-    rows = [(number, found.ids[i], int(assignments[i]) + 1, "") for number, i in enumerate(order, 1)]
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    return table, sheet(tiles(table["image"]), [str(row[0]) for row in rows])
+    run = _first(found.runs("maskcontrast", found.clusters("maskcontrast")[0]))
+    order = generator(seed, "objects to judge").permutation(np.flatnonzero(run.assignments >= 0))[:count]
+    table = pd.DataFrame([(number, found.ids[i], "") for number, i in enumerate(order, 1)], columns=COLUMNS)
+    return table, sheet(tiles(table["image"]), table["object"].astype(str).tolist())
+
+
+def _first(runs: Mapping[int, Clustering]) -> Clustering:
+    return next(iter(runs.values()))
 
 
 def tiles(names: Iterable[str]) -> list[Image.Image]:
@@ -89,32 +71,58 @@ def sheet(pictures: Sequence[Image.Image], captions: Sequence[str], rows: Sequen
     return page
 
 
+def clustered(table: pd.DataFrame, clusters: int) -> pd.DataFrame:
+    """The table sorted by its new column `cluster`, of the first clustering of mask embeddings into so many, and kind.
+
+    Raises InputError when there is none.
+    """
+    found = ClusterStore(CLUSTERS)
+    if clusters not in found.clusters("maskcontrast"):
+        known = ", ".join(map(str, found.clusters("maskcontrast")))
+        raise InputError(f"{CLUSTERS} has no clustering into {clusters} clusters; choose one of {known}")
+    assigned = _assigned(table["image"], found, _first(found.runs("maskcontrast", clusters)))
+    return table.assign(cluster=assigned + 1).sort_values(["cluster", "kind"], kind="stable")
+
+
+def _assigned(names: Iterable[str], found: ClusterStore, run: Clustering) -> Int64[np.ndarray, " n"]:
+    return np.array([run.assignments[found.index(name)] for name in names], dtype=np.int64)
+
+
 def sort(table: pd.DataFrame) -> Image.Image:
-    """The objects of a table again, a row or more for each cluster, over their kinds."""
-    ordered = table.sort_values(["cluster", "kind"], kind="stable")
-    captions = [f"{cluster}: {kind or '?'}" for cluster, kind in ordered[["cluster", "kind"]].itertuples(index=False)]
-    return sheet(tiles(ordered["image"]), captions, ordered["cluster"].tolist())
+    """The objects of `clustered` again, a row or more for each cluster, over their kinds."""
+    captions = [f"{cluster}: {kind or '?'}" for cluster, kind in table[["cluster", "kind"]].itertuples(index=False)]
+    return sheet(tiles(table["image"]), captions, table["cluster"].tolist())
 
 
-def score(table: pd.DataFrame) -> Purity:
-    """The purity of a table with columns `COLUMNS`; InputError when columns are missing or no kind is written."""
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise InputError(f"the table has no column {missing[0]}; it takes {', '.join(COLUMNS)}")
-    judged = table[table["kind"].fillna("").str.strip() != ""]
+def score(table: pd.DataFrame) -> pd.DataFrame:
+    """The purity of every network's clusterings, in percent: mean and sample s.d. over seeds, and `by_chance`.
+
+    That is the mean purity of the same clusters filled at random: the fewer objects a cluster has, the purer it is by
+    chance alone. InputError when no kind is written.
+    """
+    judged, found = table[table["kind"] != ""], ClusterStore(CLUSTERS)
     if judged.empty:
         raise InputError("no kind is written in the table; write what each object is into its column kind")
-    clusters, kinds = (pd.factorize(judged[name])[0] for name in ("cluster", "kind"))
+    kinds, rows = pd.factorize(judged["kind"])[0], []
+    for network in (name for name in found.names if not found.grid(name)):
+        for clusters in found.clusters(network):
+            runs = [_assigned(judged["image"], found, run) for run in found.runs(network, clusters).values()]
+            scores = mean_and_std("purity", [purity(run, kinds) for run in runs])
+            chance = float(np.mean([purity_by_chance(run, kinds) for run in runs]))
+            rows.append({"network": network, "clusters": clusters, **scores, "by_chance": chance})
+    return pd.DataFrame(rows).round(1)
+
+
+def purity_by_chance(clusters: Int64[np.ndarray, " n"], kinds: Int64[np.ndarray, " n"]) -> float:
+    """The mean purity when the kinds are shuffled."""
     random = generator(0, "shuffled kinds")
-    by_chance = [purity(clusters, random.permutation(kinds)) for _ in range(SHUFFLES)]
-    counts = len(judged), len(np.unique(clusters)), len(np.unique(kinds))
-    return Purity(purity(clusters, kinds), float(np.mean(by_chance)), *counts)
+    return float(np.mean([purity(clusters, random.permutation(kinds)) for _ in range(SHUFFLES)]))
 
 
 def purity(clusters: Int64[np.ndarray, " n"], kinds: Int64[np.ndarray, " n"]) -> float:
     """The share in percent of objects of their cluster's most frequent kind."""
-    counts = np.zeros((clusters.max() + 1, kinds.max() + 1), int)
-    np.add.at(counts, (clusters, kinds), 1)
+    counts = np.zeros((clusters.max() + 2, kinds.max() + 1), int)
+    np.add.at(counts, (clusters + 1, kinds), 1)  # below 0 where a run since then has found nothing
     return 100 * float(counts.max(axis=1).sum()) / len(clusters)
 
 
@@ -135,18 +143,22 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A table as it is on the disk; InputError when it is not there."""
+    """A table from the disk, kinds in small letters; InputError when it is not there or has not all columns."""
     if not path.exists():
         raise InputError(f"{path} does not exist; `python -m pipeline.judge draw` makes it")
-    return pd.read_csv(path, keep_default_na=False, dtype={"image": str, "kind": str})
+    table = pd.read_csv(path, keep_default_na=False, dtype=str) if path.stat().st_size else pd.DataFrame()
+    missing = [name for name in COLUMNS if name not in table]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]}; it takes {', '.join(COLUMNS)}, between commas")
+    return table.assign(kind=table["kind"].str.strip().str.casefold())
 
 
 def save_chart(table: pd.DataFrame, path: Path) -> None:
-    """Write a PNG with a bar for each cluster, of as many parts as it has kinds; the most frequent kinds come first."""
+    """Write a PNG with a bar for each cluster of `clustered`, of as many parts as it has kinds, frequent ones first."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    judged = table[table["kind"].str.strip() != ""]
+    judged = table[table["kind"] != ""]
     counts = pd.crosstab(judged["cluster"], judged["kind"])
     counts = counts[counts.sum().sort_values(ascending=False).index]
     figure = Figure((8, 1 + 0.25 * len(counts)), layout="tight")
@@ -168,15 +180,14 @@ def main(arguments: list[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         if given.command == "draw":
-            save(*draw(given.count, given.clusters, given.seed), given.sheet)
+            save(*draw(given.count, given.seed), given.sheet)
         elif given.command == "sort":
-            save_picture(sort(read(given.table)), given.sheet)
+            save_picture(sort(clustered(read(given.table), given.clusters)), given.sheet)
         else:
             table = read(given.table)
-            found = score(table)
+            logging.info("%s", score(table).to_string(index=False))
             if given.chart:
-                save_chart(table, given.chart)
-            logging.info("purity %.1f %% (by chance %.1f %%) of %d objects in %d clusters, of %d kinds", *found)
+                save_chart(clustered(table, given.clusters), given.chart)
     except (InputError, OSError) as error:
         logging.error("error: %s", error)
         return 1
@@ -187,17 +198,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipeline.judge", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     drawing = commands.add_parser("draw", help="draw objects onto a sheet")
-    drawing.add_argument("sheet", type=Path, help="the PNG to write, and beside it the CSV")
-    drawing.add_argument("--count", type=int, default=100, help="objects; 100 by default")
-    drawing.add_argument("--clusters", type=int, default=21, help="clusters with the background; 21 by default")
+    drawing.add_argument("sheet", type=_png, help="the PNG to write, and beside it the CSV")
+    drawing.add_argument("--count", type=_count, default=100, help="objects; 100 by default")
     drawing.add_argument("--seed", type=int, default=0, help="of the draw; 0 by default")
     scoring = commands.add_parser("score", help="tell the purity")
     sorting = commands.add_parser("sort", help="draw them again, cluster by cluster")
     for command in (scoring, sorting):
         command.add_argument("table", type=Path, help="the CSV with its kinds")
-    scoring.add_argument("--chart", type=Path, help="a PNG to write, of the kinds in each cluster")
-    sorting.add_argument("sheet", type=Path, help="the PNG to write")
+        command.add_argument(
+            "--clusters", type=int, default=21, help="that are drawn; 21 by default, background counted"
+        )
+    scoring.add_argument("--chart", type=_png, help="a PNG to write, of the kinds in each cluster")
+    sorting.add_argument("sheet", type=_png, help="the PNG to write")
     return parser
+
+
+def _png(text: str) -> Path:
+    if not text.endswith(".png"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .png")
+    return Path(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 up")
+    return int(text)
 
 
 if __name__ == "__main__":
