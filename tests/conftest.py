@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a tiny packed set of images with one bright disc each."""
+"""Fixtures shared by all tests: a tiny packed set of images with one bright disc each, and a model to predict with."""
 
 from pathlib import Path
 
@@ -53,3 +53,11 @@ def disc_maps(tmp_path: Path) -> Path:
         path, [(f"img_{i:02d}", encode_map(np.where(disc(i), 0.9, 0.1).astype(np.float32))) for i in range(12)], "maps"
     )
     return path
+
+
+@pytest.fixture(scope="module")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photographs and a model that has learned on them (`predicted_photos.learn`)."""
+    from tests.predicted_photos import learn  # which takes seconds to import
+
+    return learn(tmp_path_factory.mktemp("learned"))

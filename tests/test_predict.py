@@ -19,23 +19,17 @@ from pipeline.images.nearest import nearest
 from pipeline.images.packing import pack
 from pipeline.images.voc import read as read_voc
 from tests.browser import WIDTHS, broken_images, overflow, watched
-from tests.predicted_photos import CLUSTERS, ROOT, learn, pixels, table
+from tests.predicted_photos import CLUSTERS, ROOT, pixels, table
 
 # pycocotools 2.0 on NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs and a model of them."""
-    return learn(tmp_path_factory.mktemp("predict"))
-
-
-@pytest.fixture(scope="module")
-def written(place: Path) -> Path:
+def written(learned: Path) -> Path:
     """What one call writes of all photographs and a damaged one, every form of it."""
-    (place / "more").mkdir()
-    (place / "more" / "damaged.jpg").write_bytes((place / "photos" / "02.jpg").read_bytes()[:200])
+    (learned / "more").mkdir()
+    (learned / "more" / "damaged.jpg").write_bytes((learned / "photos" / "02.jpg").read_bytes()[:200])
     arguments = [
         "predictor.pt",
         "photos",
@@ -50,12 +44,12 @@ def written(place: Path) -> Path:
     ]
     environment = {**os.environ, "MASKCONTRAST_DEVICE": "cpu", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pipeline.predict", *arguments, "--batch", "5"]
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=learned, env=environment, capture_output=True, text=True)
     assert done.returncode == predict.SOME_SKIPPED, done.stderr
     assert "skipped: more/damaged.jpg is unreadable, truncated or no image" in done.stderr
     assert "1 of 13 images were skipped: more/damaged.jpg" in done.stderr
     assert "predicting: 100%" in done.stderr
-    return place / "out"
+    return learned / "out"
 
 
 def labels_by_name(written: Path) -> dict[str, np.ndarray]:
@@ -65,10 +59,10 @@ def labels_by_name(written: Path) -> dict[str, np.ndarray]:
     return {name.as_posix(): pixels(written / "labels" / name.with_suffix(".png")) for name in names}
 
 
-def test_label_maps_are_those_of_the_graph(written: Path, place: Path) -> None:
+def test_label_maps_are_those_of_the_graph(written: Path, learned: Path) -> None:
     """Foreground by `embed`, cluster by `cluster`, painted as the report does; every cluster is seen."""
-    stored, images = EmbeddingStore(place / "embeddings.h5"), ImageSet(place / "images.h5")
-    assignments = ClusterStore(place / "clusters.h5").runs("maskcontrast", CLUSTERS)[1].assignments
+    stored, images = EmbeddingStore(learned / "embeddings.h5"), ImageSet(learned / "images.h5")
+    assignments = ClusterStore(learned / "clusters.h5").runs("maskcontrast", CLUSTERS)[1].assignments
     rows = {row["image"].rpartition(".")[0].replace("/", "__"): row for row in table(written / "objects.csv")}
     found = {name.rpartition(".")[0].replace("/", "__"): labels for name, labels in labels_by_name(written).items()}
     assert sorted(found) == images.ids and set(assignments) - {-1} == set(range(CLUSTERS - 1))
@@ -108,16 +102,16 @@ def test_masks_and_overlays_belong_to_the_label_maps(written: Path) -> None:
     assert np.median(np.concatenate(outside)) < 8 < 20 < np.median(np.concatenate(inside))
 
 
-def test_voc_goes_round_through_packing(written: Path, place: Path, tmp_path: Path) -> None:
+def test_voc_goes_round_through_packing(written: Path, learned: Path, tmp_path: Path) -> None:
     classes = (written / "voc" / "classes.txt").read_text().split("\n")[:-1]
     assert classes == ["background", "cat", "dog", "cluster 3"]
     pack(read_voc(written / "voc", classes), tmp_path / "images.h5", tmp_path / "labels.h5", "stop")
     images, labels, known = ImageSet(tmp_path / "images.h5"), LabelSet(tmp_path / "labels.h5"), labels_by_name(written)
-    assert images.ids == ImageSet(place / "images.h5").ids == labels.ids
+    assert images.ids == ImageSet(learned / "images.h5").ids == labels.ids
     for name, expected in known.items():
         i = images.index(name.rpartition(".")[0].replace("/", "__"))
         assert (labels.labels(i) == expected).all()
-        assert images[i] == (place / "photos" / name).read_bytes()
+        assert images[i] == (learned / "photos" / name).read_bytes()
         assert (pixels(written / "voc" / "SegmentationObject" / f"{images.ids[i]}.png") == (expected > 0)).all()
     assert "cat:128,0,0::" in (written / "voc" / "labelmap.txt").read_text().split("\n")
 
@@ -140,9 +134,9 @@ def test_pycocotools_reads_the_same_masks(name: str, written: Path, capsys: pyte
     assert list in kinds if name == "polygons" else kinds == {dict}
 
 
-def test_the_page_says_what_was_used_and_what_was_skipped(written: Path, place: Path) -> None:
+def test_the_page_says_what_was_used_and_what_was_skipped(written: Path, learned: Path) -> None:
     page = (written / "report.html").read_text()
-    assert hashlib.sha256((place / "predictor.pt").read_bytes()).hexdigest() in page
+    assert hashlib.sha256((learned / "predictor.pt").read_bytes()).hexdigest() in page
     for part in ("<td>predictor.pt</td>", "<td>more/damaged.jpg</td>", "truncated or no image", "cluster 1: cat"):
         assert part in page
     assert f"{len(table(written / 'objects.csv'))} objects in 12 images." in page

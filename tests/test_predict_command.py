@@ -9,20 +9,11 @@ import pytest
 from pipeline import predict
 from pipeline.cluster_store import ClusterStore
 from pipeline.predictions.record import Prediction
-from tests.predicted_photos import CLUSTERS, learn, pixels, table
-
-# pycocotools 2.0 on NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+from tests.predicted_photos import CLUSTERS, pixels, table
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs and a model of them."""
-    return learn(tmp_path_factory.mktemp("predict"))
-
-
-def run(place: Path, out: Path, *arguments: str, inputs: tuple[str, ...] = ("photos/02.jpg",)) -> int:
-    paths = [str(place / name) for name in ("predictor.pt", *inputs)]
+def run(learned: Path, out: Path, *arguments: str, inputs: tuple[str, ...] = ("photos/02.jpg",)) -> int:
+    paths = [str(learned / name) for name in ("predictor.pt", *inputs)]
     return predict.main([*paths, "--out", str(out), *arguments])
 
 
@@ -31,57 +22,59 @@ def _on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MASKCONTRAST_DEVICE", "cpu")
 
 
-def test_predictions_are_replaced_only_when_told(place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_predictions_are_replaced_only_when_told(
+    learned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     out = tmp_path / "out"
-    assert run(place, out) == 0
+    assert run(learned, out) == 0
     (out / "mine.txt").write_text("kept")
-    assert run(place, out, inputs=("photos/04.jpg",)) == 1
+    assert run(learned, out, inputs=("photos/04.jpg",)) == 1
     assert "holds predictions already; name another folder, or add --overwrite" in caplog.text
     assert (out / "mine.txt").exists()
-    assert run(place, out, "--overwrite", inputs=("photos/04.jpg",)) == 0
+    assert run(learned, out, "--overwrite", inputs=("photos/04.jpg",)) == 0
     assert [path.name for path in (out / "labels").iterdir()] == ["04.png"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
 def test_other_things_are_never_replaced(
-    overwrite: list[str], place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    overwrite: list[str], learned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("years of work")
-    assert run(place, tmp_path / "out", *overwrite) == 1
-    assert run(place, place / "photos", *overwrite) == 1
+    assert run(learned, tmp_path / "out", *overwrite) == 1
+    assert run(learned, learned / "photos", *overwrite) == 1
     assert "holds other things than predictions" in caplog.text and "holds the images to predict on" in caplog.text
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "thesis.txt"]
-    assert (place / "photos" / "02.jpg").exists()
+    assert (learned / "photos" / "02.jpg").exists()
 
 
-def test_an_error_on_the_way_leaves_nothing(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_on_the_way_leaves_nothing(learned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(folder: Path, prediction: Prediction, *rest: Any) -> None:
         (folder / "half").write_text("written")
         raise OSError("no space left")
 
     monkeypatch.setattr(predict, "save_pictures", fail)
-    assert run(place, tmp_path / "out") == 1
+    assert run(learned, tmp_path / "out") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_images_of_which_none_can_be_read_leave_nothing(
-    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    learned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"nothing")
-    assert run(place, tmp_path / "out", inputs=(str(tmp_path / "bad.jpg"),)) == 1
+    assert run(learned, tmp_path / "out", inputs=(str(tmp_path / "bad.jpg"),)) == 1
     assert "none of 1 images can be read; the first: " in caplog.text
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
 
 
-def test_names_of_the_user_reach_tables_and_exports(place: Path, tmp_path: Path) -> None:
-    assigned = table_of_clusters(place)
+def test_names_of_the_user_reach_tables_and_exports(learned: Path, tmp_path: Path) -> None:
+    assigned = table_of_clusters(learned)
     lines = [f"{cluster},{'background' if cluster == assigned['02.jpg'] else 'horse'}" for cluster in (1, 2, 3)]
     (tmp_path / "names.csv").write_text("\n".join(["cluster,name", *lines]))
     arguments = ("--names", str(tmp_path / "names.csv"), "--format", "coco", "voc")
     photos = tuple(f"photos/{name}" for name in ("02.jpg", *(n for n in assigned if assigned[n] != assigned["02.jpg"])))
-    assert run(place, tmp_path / "out", *arguments, inputs=photos) == 0
+    assert run(learned, tmp_path / "out", *arguments, inputs=photos) == 0
     rows = table(tmp_path / "out" / "objects.csv")
     assert {row["name"] for row in rows} == {"background", "horse"}
     coco = json.loads((tmp_path / "out" / "coco" / "rle.json").read_text())
@@ -92,21 +85,21 @@ def test_names_of_the_user_reach_tables_and_exports(place: Path, tmp_path: Path)
     assert table(tmp_path / "out" / "names.csv")[0]["cluster"] == "1"
 
 
-def table_of_clusters(place: Path) -> dict[str, int]:
+def table_of_clusters(learned: Path) -> dict[str, int]:
     """The cluster of every photograph that lies in no subfolder."""
-    store = ClusterStore(place / "clusters.h5")
+    store = ClusterStore(learned / "clusters.h5")
     assignments = store.runs("maskcontrast", CLUSTERS)[1].assignments
     by_id = dict(zip(store.ids, assignments.tolist(), strict=True))
-    return {path.name: by_id[path.stem] + 1 for path in sorted((place / "photos").glob("*.*"))}
+    return {path.name: by_id[path.stem] + 1 for path in sorted((learned / "photos").glob("*.*"))}
 
 
 def test_wrong_names_and_a_wrong_model_are_one_sentence(
-    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    learned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "names.csv").write_text("cluster,name\n9,cat\n")
-    assert run(place, tmp_path / "out", "--names", str(tmp_path / "names.csv")) == 1
+    assert run(learned, tmp_path / "out", "--names", str(tmp_path / "names.csv")) == 1
     assert "line 2: cluster '9' is none of the clusters 1 to 3" in caplog.text
-    encoder = [str(place / "encoder.pt"), str(place / "photos"), "--out", str(tmp_path / "out")]
+    encoder = [str(learned / "encoder.pt"), str(learned / "photos"), "--out", str(tmp_path / "out")]
     assert predict.main(encoder) == 1
     assert "encoder.pt holds a 'encoder' network, not 'predictor'" in caplog.text
 
@@ -115,7 +108,7 @@ def test_wrong_names_and_a_wrong_model_are_one_sentence(
     "arguments",
     [["--min-area", "0.001"], ["--batch", "0"], ["--tile-pixels", "-1"], ["--copy-images"], ["--format", "png"]],
 )
-def test_impossible_options_are_refused(arguments: list[str], place: Path, tmp_path: Path) -> None:
+def test_impossible_options_are_refused(arguments: list[str], learned: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
-        run(place, tmp_path / "out", *arguments)
+        run(learned, tmp_path / "out", *arguments)
     assert list(tmp_path.iterdir()) == []

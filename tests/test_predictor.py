@@ -14,22 +14,13 @@ from pipeline.errors import InputError
 from pipeline.predictions.photos import Photo
 from pipeline.predictions.record import Prediction
 from tests.dag_graph import closure, imports
-from tests.predicted_photos import CHOSEN, CPU, ROOT, SIZE, learn
+from tests.predicted_photos import CHOSEN, CPU, ROOT, SIZE
 from tests.profiles import changed
 
-# pycocotools 2.0 on NumPy 2.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photographs and a model of them."""
-    return learn(tmp_path_factory.mktemp("predict"))
-
-
-@pytest.fixture(scope="module")
-def predictor(place: Path) -> Predictor:
-    return load_predictor(place / "predictor.pt")
+def predictor(learned: Path) -> Predictor:
+    return load_predictor(learned / "predictor.pt")
 
 
 def predicted(predictor: Predictor, path: Path, options: predict.Options) -> Prediction:
@@ -40,9 +31,9 @@ def predicted(predictor: Predictor, path: Path, options: predict.Options) -> Pre
     return prediction
 
 
-def test_components_are_pooled_each_alone(predictor: Predictor, place: Path) -> None:
+def test_components_are_pooled_each_alone(predictor: Predictor, learned: Path) -> None:
     whole, parts = (
-        predicted(predictor, place / "photos" / "05.png", predict.Options(rule=ObjectRule(kind, 0.01)))
+        predicted(predictor, learned / "photos" / "05.png", predict.Options(rule=ObjectRule(kind, 0.01)))
         for kind in ("whole", "components")
     )
     assert len(whole.objects) == 1 < len(parts.objects)
@@ -73,9 +64,9 @@ def test_batches_and_company_do_not_matter(predictor: Predictor) -> None:
     assert together[3].regions.shape == (2 * SIZE, 3 * SIZE)
 
 
-def test_an_object_reaches_over_tiles(predictor: Predictor, place: Path, tmp_path: Path) -> None:
+def test_an_object_reaches_over_tiles(predictor: Predictor, learned: Path, tmp_path: Path) -> None:
     """Four copies of one image side by side, a tile each, are one object with the embedding of the one image."""
-    with Image.open(place / "photos" / "05.png") as image:
+    with Image.open(learned / "photos" / "05.png") as image:
         small = np.asarray(image.convert("RGB").resize((SIZE, SIZE)))
     Image.fromarray(small).save(tmp_path / "one.png")
     Image.fromarray(np.tile(small, (2, 2, 1))).save(tmp_path / "four.png")
@@ -87,14 +78,14 @@ def test_an_object_reaches_over_tiles(predictor: Predictor, place: Path, tmp_pat
     assert abs(four.objects[0].confidence - one.objects[0].confidence) < 0.1
 
 
-def test_a_bundle_is_the_same_bytes_again_and_names_a_missing_clustering(place: Path, tmp_path: Path) -> None:
-    parts = [place / f"{part}.h5" for part in ("embeddings", "clusters")]
-    saved = load_predictor(place / "predictor.pt")
+def test_a_bundle_is_the_same_bytes_again_and_names_a_missing_clustering(learned: Path, tmp_path: Path) -> None:
+    parts = [learned / f"{part}.h5" for part in ("embeddings", "clusters")]
+    saved = load_predictor(learned / "predictor.pt")
     save_predictor(tmp_path / "again.pt", saved)
-    assert (tmp_path / "again.pt").read_bytes() == (place / "predictor.pt").read_bytes()
+    assert (tmp_path / "again.pt").read_bytes() == (learned / "predictor.pt").read_bytes()
     for change in ({"clusters": 9}, {"seed": 7}):
         with pytest.raises(InputError, match="has no clustering of K . and seed ."):
-            bundle(place / "encoder.pt", parts[0], parts[1], changed(CHOSEN, **change), saved.naming)
+            bundle(learned / "encoder.pt", parts[0], parts[1], changed(CHOSEN, **change), saved.naming)
 
 
 def test_neither_dvc_nor_the_reader_of_parameters_is_used() -> None:
