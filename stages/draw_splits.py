@@ -13,14 +13,14 @@ from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation.label_batches import labelled_split
 from pipeline.segmentation.label_fractions import beginning, classes_shown, order_images, write_ids
-from pipeline.unlabelled import nothing_to_score
+from pipeline.unlabelled import nothing_to_score, of_splits
 
 
 def main(images: Path, labels: Path, splits: Path, out: Path) -> None:
     """Write the lists of all fractions and splits into the folder SPLITS and the table into OUT."""
     params = load()
     section, sweep, image_set, label_set = params.draw_splits, params.sweep, ImageSet(images), LabelSet(labels)
-    if nothing_to_score(label_set, out):
+    if nothing_to_score(label_set, out, of_splits(image_set, section.train)):
         for fraction, split in product(sweep.fractions, sweep.splits):
             write_ids(splits / f"{fraction}-{split}.txt", [])
         return

@@ -18,8 +18,8 @@ from pipeline.scratch import scratch_area
 from pipeline.seeding import derive_seed
 from pipeline.segmentation.finetuning import crf_scores, finetune, initial_network, learning_rates, score_segmenter
 from pipeline.segmentation.label_batches import LabelledSquares, labelled_split
-from pipeline.segmentation.label_fractions import read_images
-from pipeline.unlabelled import nothing_to_score
+from pipeline.segmentation.label_fractions import listed_ids, read_images
+from pipeline.unlabelled import nothing_to_score, of_splits
 
 
 def main(
@@ -35,7 +35,8 @@ def main(
     """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
-    if nothing_to_score(label_set, out):
+    needed = {str(chosen): listed_ids(chosen), **of_splits(image_set, section.test)}
+    if nothing_to_score(label_set, out, needed):
         return
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)

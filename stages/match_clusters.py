@@ -27,7 +27,7 @@ def main(embeddings: Path, clusters: Path, labels: Path, out: Path) -> None:
     """Match clusters with classes, all tables, K, seeds and protocols from one pass over the labels."""
     protocols = dict(load().match_clusters)
     store, label_maps = ClusterStore(clusters), Packed(labels, "labels")
-    if nothing_to_score(label_maps, out):
+    if nothing_to_score(label_maps, out, {f"split {store.metadata['split']}": store.ids}):
         return
     classes, kept = label_maps.metadata["classes"], out / "confusions.h5"
     sizes = sorted({protocol.size for protocol in protocols.values()})

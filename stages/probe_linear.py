@@ -16,14 +16,14 @@ from pipeline.runtime import log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.segmentation.linear_probe import Probe, mean_and_spread, probe
 from pipeline.segmentation.probe_tables import probe_tables
-from pipeline.unlabelled import nothing_to_score
+from pipeline.unlabelled import nothing_to_score, of_splits
 
 
 def main(images: Path, labels: Path, start: Path, maskcontrast: Path, out: Path) -> None:
     """Probe MASKCONTRAST and START with the labels; every seed on the same features."""
     section, stride = load().probe_linear, load().pretrain.encoder.output_stride
     image_set, label_set = ImageSet(images), LabelSet(labels)
-    if nothing_to_score(label_set, out):
+    if nothing_to_score(label_set, out, of_splits(image_set, section.train, section.test)):
         return
     networks = {"maskcontrast": load_deeplab(maskcontrast), "start": load_backbone(start, stride)}
     with scratch_area("probe_linear", [images, labels, start, maskcontrast], section, stride) as scratch:

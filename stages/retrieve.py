@@ -18,7 +18,7 @@ from pipeline.report.neighbours import neighbour_rows
 from pipeline.runtime import log, run_stage
 from pipeline.segmentation import retrieval
 from pipeline.segmentation.region_counts import count_foregrounds
-from pipeline.unlabelled import nothing_to_score
+from pipeline.unlabelled import nothing_to_score, of_splits
 
 
 def main(images: Path, embeddings: Path, labels: Path, out: Path) -> None:
@@ -26,7 +26,7 @@ def main(images: Path, embeddings: Path, labels: Path, out: Path) -> None:
     options = load().retrieve
     packed, store, label_maps = Packed(images, "images"), EmbeddingStore(embeddings), Packed(labels, "labels")
     store.require_ids(packed)
-    if nothing_to_score(label_maps, out):
+    if nothing_to_score(label_maps, out, of_splits(packed, options.bank, options.query)):
         return
     names: list[str] = label_maps.metadata["classes"]
     subsets = retrieval.class_subsets(names, options.kept_classes)

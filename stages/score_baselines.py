@@ -20,7 +20,7 @@ from pipeline.runtime import device, log, run_stage
 from pipeline.scratch import scratch_area
 from pipeline.segmentation.baseline import iou_table, kmeans_scores, linear_scores, retrieval_scores
 from pipeline.segmentation.linear_probe import probe
-from pipeline.unlabelled import nothing_to_score
+from pipeline.unlabelled import nothing_to_score, of_splits
 
 
 def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, out: Path) -> None:
@@ -30,7 +30,9 @@ def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, 
         raise InputError(f"params.yaml has no score_baselines.{name}; it has {', '.join(params.score_baselines)}")
     chosen, stride = params.score_baselines[name], params.pretrain.encoder.output_stride
     image_set, label_set, stored = ImageSet(images), LabelSet(labels), EmbeddingStore(embeddings)
-    if nothing_to_score(label_set, out):
+    probed, retrieved = params.probe_linear, params.retrieve
+    asked = (probed.train, probed.test, retrieved.bank, retrieved.query, params.cluster.split)
+    if nothing_to_score(label_set, out, of_splits(image_set, *asked)):
         return
     network = baseline_network(chosen, basnet, stride, params.base.seed)
     # Another pretraining changes the foreground alone: the area of the probe depends on nothing that it makes.

@@ -62,12 +62,17 @@ def write_ids(path: Path, ids: Iterable[str]) -> None:
         temporary.write_text("".join(f"{image_id}\n" for image_id in ids))
 
 
+def listed_ids(path: Path) -> list[str]:
+    """The image ids in a file, one a line; an id may hold spaces."""
+    return [line for line in path.read_text().split("\n") if line]
+
+
 def read_images(path: Path, images: ImageSet, labels: LabelSet) -> Int64[np.ndarray, " k"]:
     """Indices in `images` of the ids in a file, ascending.
 
     Raises InputError for an empty file, an id that stands there twice, and one without an image or a label map.
     """
-    ids = path.read_text().split()
+    ids = listed_ids(path)
     if not ids:
         raise InputError(f"{path} names no image; write the ids of the images whose labels may be used, one a line")
     twice = [image_id for image_id, after in zip(sorted(ids), sorted(ids)[1:], strict=False) if image_id == after]

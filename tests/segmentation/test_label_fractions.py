@@ -7,7 +7,14 @@ from pipeline.errors import InputError
 from pipeline.images.codecs import encode_png
 from pipeline.images.datasets import ImageSet, LabelSet
 from pipeline.packed import write_packed
-from pipeline.segmentation.label_fractions import beginning, classes_shown, order_images, read_images, write_ids
+from pipeline.segmentation.label_fractions import (
+    beginning,
+    classes_shown,
+    listed_ids,
+    order_images,
+    read_images,
+    write_ids,
+)
 
 Coloured = tuple[ImageSet, LabelSet]
 # 21 classes of rising rarity, as in PASCAL VOC; the last is in one image only.
@@ -110,6 +117,11 @@ def test_a_list_is_read_as_it_was_written(coloured: Coloured, tmp_path: Path) ->
     write_ids(tmp_path / "list.txt", ["img_5", "img_2"])
     assert (tmp_path / "list.txt").read_text() == "img_5\nimg_2\n"
     assert read_images(tmp_path / "list.txt", *coloured).tolist() == [2, 5]
+
+
+def test_an_id_may_hold_spaces(tmp_path: Path) -> None:
+    write_ids(tmp_path / "list.txt", ["IMG 1", "IMG 2 "])
+    assert listed_ids(tmp_path / "list.txt") == ["IMG 1", "IMG 2 "]
 
 
 @pytest.mark.parametrize(

@@ -64,3 +64,15 @@ def test_every_number_follows_from_the_kept_confusion_matrices(inputs: tuple[Pat
     }  # fmt: skip
     derived = summarize(list(match_all(kept, dict(SAMPLE.match_clusters))))
     assert derived == json.loads((out / "summary.json").read_text())
+
+
+def test_clusters_of_a_split_without_a_label_stay_without_names(
+    inputs: tuple[Path, Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    labels, out = tmp_path / "labels.h5", tmp_path / "results"
+    entry = ("c", encode_png(np.ones((4, 4), dtype=np.uint8)))
+    write_packed(labels, [entry], "labels", metadata={"classes": ["background", "cat"], "partly": True})
+    with caplog.at_level("INFO"):
+        main(*inputs, out)
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"summary.json": "{}\n"}
+    assert "labels.h5 holds no label map of split val" in caplog.text
