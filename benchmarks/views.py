@@ -16,6 +16,7 @@ from torchvision import transforms
 from torchvision.transforms import functional
 
 from benchmarks.measure import interleaved, published
+from pipeline.derived_params import chosen_jitter
 from pipeline.images.datasets import ImageSet
 from pipeline.images.view_pairs import ViewPair, ViewPairs
 from pipeline.images.views import on_device
@@ -116,7 +117,7 @@ def _sample(jpeg: bytes, png: bytes, settings: Views) -> tuple[Tensor, ...]:
 
 
 def _augmented(image: Image.Image, mask: Image.Image, settings: Views) -> tuple[Tensor, Tensor]:
-    jitter, size = settings.jitter, [settings.size] * 2
+    jitter, size = chosen_jitter(settings), [settings.size] * 2
     box = transforms.RandomResizedCrop.get_params(image, [settings.min_scale, 1.0], [3 / 4, 4 / 3])  # type: ignore[arg-type]
     image = functional.resized_crop(image, *box, size, functional.InterpolationMode.BILINEAR)  # type: ignore[arg-type]
     mask = functional.resized_crop(mask, *box, size, functional.InterpolationMode.NEAREST)  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _every_set_is_read(self) -> "Params":
-        wanted, more = self.base.pretraining_set, self.pack_images.more
+        wanted, more = self.base.pretraining_set, self.pack_images.model_extra or {}
         if wanted != "target" and wanted not in more:
             raise ValueError(
                 f"base.pretraining_set is {wanted!r}; name target, or a set beside the three in pack_images"

@@ -35,8 +35,7 @@ def main(
     """Fine-tune the network WEIGHTS, of kind INIT, on the images in the list CHOSEN, those of FRACTION and SPLIT."""
     params = load()
     section, image_set, label_set = params.finetune, ImageSet(images), LabelSet(labels)
-    needed = {str(chosen): listed_ids(chosen), **of_splits(image_set, section.test)}
-    if nothing_to_score(label_set, out, needed):
+    if nothing_to_score(label_set, out, {str(chosen): listed_ids(chosen), **of_splits(image_set, section.test)}):
         return
     train, test = (
         LabelledSquares(image_set, label_set, indices, section.size)

@@ -30,18 +30,16 @@ def main(name: str, images: Path, labels: Path, embeddings: Path, basnet: Path, 
         raise InputError(f"params.yaml has no score_baselines.{name}; it has {', '.join(params.score_baselines)}")
     chosen, stride = params.score_baselines[name], params.pretrain.encoder.output_stride
     image_set, label_set, stored = ImageSet(images), LabelSet(labels), EmbeddingStore(embeddings)
-    probed, retrieved = params.probe_linear, params.retrieve
-    asked = (probed.train, probed.test, retrieved.bank, retrieved.query, params.cluster.split)
-    if nothing_to_score(label_set, out, of_splits(image_set, *asked)):
+    section, splits = params.probe_linear, [params.retrieve.bank, params.retrieve.query]
+    if nothing_to_score(
+        label_set, out, of_splits(image_set, section.train, section.test, params.cluster.split, *splits)
+    ):
         return
     network = baseline_network(chosen, basnet, stride, params.base.seed)
     # Another pretraining changes the foreground alone: the area of the probe depends on nothing that it makes.
     files = [images, labels, *([basnet] if chosen.backbone == "basnet" else [])]
-    with scratch_area(
-        f"score_baselines@{name}", files, chosen, params.probe_linear, stride, params.base.seed
-    ) as scratch:
-        probes = probe(network, image_set, label_set, params.probe_linear, scratch)
-    splits = [params.retrieve.bank, params.retrieve.query]
+    with scratch_area(f"score_baselines@{name}", files, chosen, section, stride, params.base.seed) as scratch:
+        probes = probe(network, image_set, label_set, section, scratch)
     pooled, cells = foreground_features(network, image_set, stored, splits, params.cluster.split, device())
     sets, options = (image_set, stored, label_set), (params.cluster, params.match_clusters)
     kmeans = kmeans_scores(pooled, cells, *sets, options, out / "clusters.h5")

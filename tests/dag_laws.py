@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import get_args
 
 from pipeline.params import Params, Section
@@ -229,12 +230,16 @@ def law_8_no_machine_in_params(params: type[Section] = Params) -> list[str]:
 
 
 def law_9_strict_params(params: type[Section] = Params) -> list[str]:
-    """Frozen, no unknown keys (or sections of a known kind under free names), no defaults."""
+    """Frozen, no unknown keys (or sections of a known kind under free names), no defaults, nothing computed."""
     config = params.model_config
     found = []
     closed = config.get("extra") == "forbid" or "__pydantic_extra__" in params.__annotations__
     if not (config.get("frozen") and closed and config.get("strict")):
         found.append(f"{params.__name__} is not frozen, strict and closed")
+    # What begins with a dash below checks values.
+    members = {name: value for name, value in vars(params).items() if not name.startswith("_")}
+    computed = [name for name, value in members.items() if isinstance(value, property | FunctionType)]
+    found += [f"{params.__name__}.{name} is computed, of which DVC does not know" for name in computed]
     for name, field in params.model_fields.items():
         if not field.is_required():
             found.append(f"{params.__name__}.{name} has a default")

@@ -219,7 +219,15 @@ def test_law_9_notices_a_default_and_an_open_section() -> None:
         model_config = ConfigDict(frozen=True, extra="allow", strict=True)
         rate: float = 0.1
 
-    assert laws.law_9_strict_params(Lax) == ["Lax is not frozen, strict and closed", "Lax.rate has a default"]
+        @property
+        def half(self) -> float:
+            return self.rate / 2
+
+    assert laws.law_9_strict_params(Lax) == [
+        "Lax is not frozen, strict and closed",
+        "Lax.half is computed, of which DVC does not know",
+        "Lax.rate has a default",
+    ]
 
 
 def fix(path: Path = ROOT / "dvc.yaml") -> None:

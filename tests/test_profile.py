@@ -7,6 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import params, profile
+from pipeline.derived_params import chosen_pooling, is_unsupervised, threshold_probability
 from pipeline.errors import InputError
 from pipeline.images.coco import SPLITS
 from tests.profiles import over_sample
@@ -47,7 +48,7 @@ def test_supervised_saliency_changes_what_basnet_learns_from_and_nothing_else(wh
     changed = set(profile.apply(SUPERVISED, own_params))
     proposal = {f"pack_images.proposal.{key}" for key in ("source", "layout", "limit")}
     assert "train_basnet.targets_from" in changed <= proposal | {"train_basnet.targets_from"}
-    assert not params.load(own_params).train_basnet.unsupervised
+    assert not is_unsupervised(params.load(own_params).train_basnet)
 
 
 @pytest.mark.parametrize("whole", [path for path in WHOLE if path != FOLDER], ids=lambda path: path.stem)
@@ -100,7 +101,7 @@ def test_a_set_to_pretrain_on_comes_with_a_profile_and_goes_with_the_next(own_pa
     more += ", val_fraction: 0.0, split_seed: 0}"
     overlay.write_text(f"base: {{pretraining_set: photos}}\npack_images: {{photos: {more}}}\n")
     assert profile.apply(overlay, own_params) == ["base.pretraining_set", "pack_images.photos"]
-    assert params.load(own_params).pack_images.more == ["photos"]
+    assert list(params.load(own_params).pack_images.model_extra or {}) == ["photos"]
     assert profile.apply(SAMPLE, own_params) == ["base.pretraining_set", "pack_images.photos"]
     assert own_params.read_text() == before
 
@@ -160,7 +161,7 @@ def test_the_paper_profile_carries_the_settings_of_the_paper(own_params: Path) -
     assert (pretrain.encoder.embedding_dim, pretrain.temperature, pretrain.momentum) == (32, 0.5, 0.999)
     assert pretrain.encoder.atrous_rates == [12, 24, 36]
     assert (pretrain.learning_rate, pretrain.weight_decay) == (0.004, 0.0001)
-    pool = loaded.embed.pool
+    pool = chosen_pooling(loaded.embed)
     assert (pool.weight, pool.threshold_on, pool.threshold, pool.normalize_pixels) == (
         "uniform",
         "probability",
@@ -191,9 +192,9 @@ def test_the_profile_of_the_authors_code_differs_where_the_code_does(own_params:
     )
     loaded = params.load(own_params)
     assert (loaded.pretrain.batch, loaded.pretrain.queue, loaded.pretrain.epochs) == (128, 256, 40)
-    pool = loaded.embed.pool
+    pool = chosen_pooling(loaded.embed)
     assert (pool.weight, pool.threshold_on, pool.threshold, pool.normalize_pixels) == ("logit", "logit", 0.5, False)
-    assert pool.probability == pytest.approx(1 / (1 + math.exp(-0.5)))
+    assert threshold_probability(pool) == pytest.approx(1 / (1 + math.exp(-0.5)))
 
 
 def test_every_parameter_that_the_options_name_exists(own_params: Path) -> None:

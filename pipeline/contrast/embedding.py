@@ -11,6 +11,7 @@ from pipeline.contrast.cells import cell_features, cell_shapes, chosen_images, r
 from pipeline.contrast.encoder import Encoder
 from pipeline.contrast.foreground import foreground_weights
 from pipeline.contrast.prototypes import pool_pixels
+from pipeline.derived_params import chosen_pooling, threshold_probability
 from pipeline.embedding_store import join_embeddings, write_embeddings
 from pipeline.images.datasets import ImageSet
 from pipeline.launch import rank
@@ -77,7 +78,7 @@ def embed_batch(images: Float[Tensor, "b 3 s s"], encoder: Encoder, start: Backb
     weighs raw ones by the saliency logit. Salient is a pixel whose stored value exceeds `cutoff` of the threshold's
     probability, of which 1/255 is one step: a probability that exceeds the threshold by less than that may not count.
     """
-    pooling = settings.pool
+    pooling = chosen_pooling(settings)
     decoded = encoder.deeplab(images)
     embeddings, logits = encoder.heads(decoded)
     saliency, weights = foreground_weights(logits, (images.shape[2], images.shape[3]), pooling)
@@ -93,7 +94,8 @@ def _widths(encoder: Encoder, start: Backbone, settings: Embed) -> dict[str, int
 
 def _provenance(settings: Embed) -> dict[str, object]:
     """The metadata; of the presets the one that counted."""
-    used = {"preset": settings.pooling, **settings.pool.model_dump()}
+    pooling = chosen_pooling(settings)
+    used = {"preset": settings.pooling, **pooling.model_dump()}
     cells = settings.cells.model_dump(exclude={"budget_mib"})
     common = settings.model_dump(include={"size", "features"})
-    return {**common, "cells": cells, "pooling": used, "threshold": settings.pool.probability}
+    return {**common, "cells": cells, "pooling": used, "threshold": threshold_probability(pooling)}

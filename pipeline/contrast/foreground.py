@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from pipeline.derived_params import threshold_probability
 from pipeline.embedding_store import cutoff
 from pipeline.networks.upsampling import upsample
 from pipeline.params import Pooling
@@ -17,4 +18,4 @@ def foreground_weights(
     saliency = (255 * full.sigmoid()).round().to(torch.uint8)
     weights = {"uniform": torch.ones_like(full), "probability": full.sigmoid(), "logit": full}[pooling.weight]
     # The foreground is decided on the rounded map, so that whoever reads the file finds the same one.
-    return saliency, weights * (saliency > cutoff(pooling.probability))
+    return saliency, weights * (saliency > cutoff(threshold_probability(pooling)))

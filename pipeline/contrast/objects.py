@@ -18,6 +18,7 @@ from pipeline.cluster_members import nearest_centroids
 from pipeline.contrast.foreground import foreground_weights
 from pipeline.contrast.predictor import Predictor
 from pipeline.contrast.prototypes import pool_pixels
+from pipeline.derived_params import threshold_probability
 from pipeline.embedding_store import cutoff
 
 # Objects that are pooled at a time take this many pixels together at most.
@@ -85,7 +86,7 @@ def _objects(
 ) -> list[Objects]:
     size = (grid[0] * predictor.size, grid[1] * predictor.size)
     saliency, weights = foreground_weights(logits, size, predictor.pooling)
-    salient = saliency > cutoff(predictor.pooling.probability)
+    salient = saliency > cutoff(threshold_probability(predictor.pooling))
     regions = [regions_of(foreground, rule) for foreground in salient.cpu().numpy()]
     owners = [(image, i) for image, found in enumerate(regions) for i in range(1, int(found.max(initial=0)) + 1)]
     pooled = [np.zeros((0, features.shape[1]), dtype=np.float32)]

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from pipeline import params
+from pipeline.derived_params import chosen_jitter
 from pipeline.images import compiled_photometry, exact_photometry, photometry
 from pipeline.images.colours import Colours, draw_colours
 from pipeline.images.crops import Box, draw_box, resized_image, resized_mask
@@ -55,9 +56,10 @@ def cut_view(image: UInt8[np.ndarray, "h w 3"], crop: Crop, settings: params.Vie
     """The view at `crop`, perhaps mirrored, and what is to happen to its colours."""
     square = resized_image(image[crop.box.slices], settings.size, settings.transforms)
     mask = torch.from_numpy(crop.mask)
-    if rng.random() < settings.jitter.flip_probability:
+    jitter = chosen_jitter(settings)
+    if rng.random() < jitter.flip_probability:
         square, mask = square.flip(1), mask.flip(1)
-    return View(square, mask, draw_colours(settings.jitter, rng))
+    return View(square, mask, draw_colours(jitter, rng))
 
 
 def on_device(

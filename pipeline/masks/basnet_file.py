@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.derived_params import is_unsupervised
 from pipeline.masks.basnet import BasNet
 from pipeline.networks.weights import read_network, save_network
 from pipeline.params import TrainBasnet
@@ -12,7 +13,7 @@ def save_basnet(path: Path, network: BasNet, settings: TrainBasnet) -> None:
     """Save the network and what it was made with: of `settings`, its `backbone`, and its `supervision`."""
     facts = settings.model_dump(include={"encoder", "sha256", "targets", "targets_from", "width"})
     facts["backbone"] = getattr(network.encoder.backbone, "name", "resnet34")
-    facts["supervision"] = "unsupervised" if settings.unsupervised else "supervised"
+    facts["supervision"] = "unsupervised" if is_unsupervised(settings) else "supervised"
     save_network(path, "basnet", facts, network.state_dict())
 
 

@@ -16,6 +16,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.derived_params import is_unsupervised
 from pipeline.packed import Packed
 from pipeline.params import ExtractMasks, Params, PrepareWeights, Pretrain, TrainBasnet
 from pipeline.report.published import CLASS_IOU
@@ -178,7 +179,7 @@ def masks_of(basnet: TrainBasnet, masks: ExtractMasks, pretrain: Pretrain) -> st
         return "" if pretrain.epochs else _saliency(pretrain.weights)
     if masks.proposal.startswith("raw/"):
         return _saliency(masks.proposal)
-    kinds = {"images": "regions", "saliency": "unsupervised" if basnet.unsupervised else "supervised"}
+    kinds = {"images": "regions", "saliency": "unsupervised" if is_unsupervised(basnet) else "supervised"}
     return kinds.get(masks.proposal, "")
 
 

@@ -1,6 +1,5 @@
 """Sections of params.yaml about MaskContrast itself: views, encoder, pretraining, embedding."""
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -54,11 +53,6 @@ class Views(Section):
     simclr: Jitter
 
     _areas_ascend = no_larger("min_foreground", "max_foreground")
-
-    @property
-    def jitter(self) -> Jitter:
-        """The preset that `augmentation` names."""
-        return self.moco if self.augmentation == "moco" else self.simclr
 
 
 class Encoder(Section):
@@ -134,16 +128,11 @@ class Pooling(Section):
     def _probability_in_range(self) -> "Pooling":
         if self.threshold_on == "probability" and not 0 <= self.threshold <= 1:
             raise ValueError(f"threshold {self.threshold} is no probability; give one, or set threshold_on to logit")
-        if self.weight == "logit" and self.probability < 0.5:
+        if self.weight == "logit" and self.threshold < (0.5 if self.threshold_on == "probability" else 0):
             raise ValueError(
                 f"weight is logit, negative for pixels below 0.5; raise threshold {self.threshold} to that"
             )
         return self
-
-    @property
-    def probability(self) -> float:
-        """The threshold as a probability: a logit of 0.5 is one of 0.622."""
-        return self.threshold if self.threshold_on == "probability" else 1 / (1 + math.exp(-self.threshold))
 
 
 class Cells(Section):
@@ -171,8 +160,3 @@ class Embed(Section):
     paper: Pooling
     official_code: Pooling
     cells: Cells
-
-    @property
-    def pool(self) -> Pooling:
-        """The preset that `pooling` names."""
-        return self.paper if self.pooling == "paper" else self.official_code

@@ -95,11 +95,6 @@ class PackImages(Section):
     benchmark: ImageSource
     target: ImageSource
 
-    @property
-    def more(self) -> list[str]:
-        """The names of sets beside the three."""
-        return list(self.__pydantic_extra__)
-
 
 class PrepareWeights(Section):
     """The starting network: a timm model, `drn_d_22` or `drn_d_105`.

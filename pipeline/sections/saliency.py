@@ -164,11 +164,6 @@ class TrainBasnet(Section):
 
     _crop_fits = no_larger("crop", "size")
 
-    @property
-    def unsupervised(self) -> bool:
-        """Whether no label teaches the network: the released weights were trained on masks."""
-        return self.targets_from == "pseudolabels/fused" and not self.weights
-
     @model_validator(mode="after")
     def _weights_fit(self) -> "TrainBasnet":
         if self.weights and self.encoder != "resnet34":

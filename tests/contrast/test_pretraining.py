@@ -68,7 +68,7 @@ def test_discs_of_different_hue_are_told_apart(
     encoded = [(f"img_{i:02d}", encode_png((255 * image).astype(np.uint8))) for i, image in enumerate(pixels)]
     columns = {"height": [40] * 12, "width": [48] * 12}
     write_packed(tmp_path / "hues.h5", encoded, "images", columns=columns)
-    still = settings.views.jitter.model_copy(update={"probability": 0.0})
+    still = settings.views.moco.model_copy(update={"probability": 0.0})
     longer = settings.model_copy(
         update={
             "epochs": 40, "batch": 5, "queue": 1, "learning_rate": 0.1,

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import params
+from pipeline.derived_params import threshold_probability
 from pipeline.errors import InputError
 from tests.changed_params import COMMITTED, load_changed
 
@@ -12,7 +13,7 @@ def test_a_threshold_is_a_probability_unless_it_is_a_logit(tmp_path: Path) -> No
     with pytest.raises(InputError, match=r"embed\.paper .*threshold 1.5 is no probability; .*threshold_on to logit"):
         load_changed(tmp_path, "embed", paper=paper | {"threshold": 1.5})
     as_logit = load_changed(tmp_path, "embed", paper=paper | {"threshold": 1.5, "threshold_on": "logit"}).embed
-    assert as_logit.pool.probability == pytest.approx(0.817574, abs=1e-6)
+    assert threshold_probability(as_logit.paper) == pytest.approx(0.817574, abs=1e-6)
 
 
 def test_whitened_points_are_not_clustered_by_cosine(tmp_path: Path) -> None:

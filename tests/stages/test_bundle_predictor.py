@@ -9,6 +9,7 @@ import pytest
 from pipeline.cluster_names import read_table
 from pipeline.cluster_store import Clustering, NamedClusterings, Projection, write_clusters
 from pipeline.contrast.predictor import load_predictor
+from pipeline.derived_params import threshold_probability
 from pipeline.embedding_store import write_embeddings
 from pipeline.errors import InputError
 from stages.bundle_predictor import main
@@ -22,7 +23,8 @@ def inputs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path, P
     """The encoder of a tiny run, embeddings and clusters of K 6, and an empty folder of the matching."""
     monkeypatch.chdir(folder)
     pool = {"preset": "official_code", **SAMPLE.embed.official_code.model_dump()}
-    metadata = {"size": 48, "features": "decoder", "pooling": pool, "threshold": SAMPLE.embed.official_code.probability}
+    threshold = threshold_probability(SAMPLE.embed.official_code)
+    metadata = {"size": 48, "features": "decoder", "pooling": pool, "threshold": threshold}
     table = {"maskcontrast": np.eye(2, 32, dtype=np.float32)}
     write_embeddings(folder / "embeddings.h5", IDS, np.zeros((2, 48, 48), dtype=np.uint8), table, 48, metadata)
     projection = Projection(np.arange(32, dtype=np.float32), np.eye(32, 4, dtype=np.float32))
