@@ -13,22 +13,30 @@ fail() { echo "error: $*" >&2; exit 1; }
 [ $# -ge 3 ] || fail "give a repository, a commit and a folder, as in: docs/job.sh /home/me/maskcontrast HEAD /tmp/job pretrain"
 repository=$1 commit=$2 folder=$3
 shift 3
+if [ -d "$repository" ]; then repository=$(cd "$repository" && pwd); fi
 
 # One job in a folder. The system takes the lock away with the last process of a job that dies.
 mkdir -p "$(dirname "$folder")"
 exec 9> "$folder.lock"
 flock --nonblock 9 || fail "another job is at work in $folder; wait until it ends"
 
+# What COMMIT is in a clone. HEAD, a branch or a tag count as they are in REPOSITORY now, which may have gone on since.
+commit_in() {
+  if [[ $commit =~ ^[0-9a-f]{4,40}$ ]]; then git -C "$1" rev-parse --verify --quiet "$commit^{commit}"
+  else git -C "$1" fetch --quiet "$repository" "$commit" && git -C "$1" rev-parse "FETCH_HEAD^{commit}"; fi
+}
+
 if [ ! -d "$folder" ]; then
   rm -rf "$folder.new"
   git clone --quiet --no-checkout "$repository" "$folder.new"
-  git -C "$folder.new" checkout --quiet --detach "$commit"
+  wanted=$(commit_in "$folder.new") || fail "$repository has no commit, branch or tag $commit; name one that is there"
+  git -C "$folder.new" checkout --quiet --detach "$wanted"
   # What this user's access to the remote needs, which is not in git.
   if [ -f "$repository/.dvc/config.local" ]; then cp -p "$repository/.dvc/config.local" "$folder.new/.dvc/"; fi
   mv "$folder.new" "$folder"
 fi
 cd "$folder"
-[ "$(git rev-parse HEAD)" = "$(git rev-parse --verify --quiet "$commit^{commit}" || true)" ] \
+[ "$(git rev-parse HEAD)" = "$(commit_in . || true)" ] \
   || fail "$folder holds commit $(git rev-parse HEAD), not $commit; name another folder"
 [ -n "$(dvc config core.remote)" ] || fail "no remote is configured to send the outputs to; add one: dvc remote add --default NAME URL"
 

@@ -70,8 +70,18 @@ def test_a_folder_of_another_commit_is_refused(tmp_path: Path) -> None:
     (origin / "images.txt").write_text("more images")
     commit(origin, "More images")
     after = call(origin, "git", "rev-parse", "HEAD").stdout.strip()
-    refusal = f"error: {tmp_path}/one holds commit {before}, not {after}; name another folder\n"
-    assert job(origin, "one", at=after)[:2] == (1, refusal)
+    for at in (after, "HEAD", call(origin, "git", "branch", "--show-current").stdout.strip()):
+        refusal = f"error: {tmp_path}/one holds commit {before}, not {at}; name another folder\n"
+        assert job(origin, "one", at=at)[:2] == (1, refusal)
+
+
+def test_a_commit_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    origin = repository(tmp_path)
+    for at in ("0123456", "nobodys_branch"):
+        status, said, _ = job(origin, "one", at=at)
+        assert status == 1
+        assert said.endswith(f"error: {origin} has no commit, branch or tag {at}; name one that is there\n")
+        assert not (tmp_path / "one").exists()
 
 
 def test_without_a_remote_nothing_is_run(tmp_path: Path) -> None:
