@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 READY := $(VENV)/requirements.synced
-# Threads that wait for each other spin by default, which on a busy machine costs several times the work itself.
+# Threads of tests as of stages, of which stages/__init__.py tells why.
 export OMP_WAIT_POLICY ?= PASSIVE
-# Two hardware threads often share a core, and small networks lose more by waiting than they gain: one for every two.
 export OMP_NUM_THREADS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) + 1 \) / 2)
 
 # Images of containers often forbid Python to keep what it compiles; each start of a stage would compile torch anew.

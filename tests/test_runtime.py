@@ -155,3 +155,13 @@ def test_pool_processes_have_one_thread_and_leave_this_process_as_it_was(monkeyp
     with process_pool("pipeline.errors") as pool:
         assert list(pool.map(os.getenv, ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"])) == ["1", "1"]
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"), [({}, str(((os.cpu_count() or 1) + 1) // 2)), ({"OMP_NUM_THREADS": "7"}, "7")]
+)
+def test_threads_of_a_stage_are_those_of_the_environment_or_half_the_processors(given: dict, threads: str) -> None:
+    told = "import os, stages; print(os.environ['OMP_NUM_THREADS'], os.environ['OMP_WAIT_POLICY'])"
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+    done = subprocess.run([sys.executable, "-c", told], env=bare | given, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split() == [threads, "PASSIVE"], done.stderr
