@@ -21,6 +21,7 @@ from pipeline.cluster_names import ClusterNames, read_table, write_table
 from pipeline.contrast.objects import WHOLE, ObjectRule, find_objects
 from pipeline.contrast.predictor import Predictor, load_predictor
 from pipeline.errors import InputError
+from pipeline.images.packing import TURNED
 from pipeline.predictions.arguments import parser_of
 from pipeline.predictions.coco import CocoImage, coco_image, write_coco
 from pipeline.predictions.folder import TABLE, replacing_folder, require_writable
@@ -64,14 +65,16 @@ def predict(
     predictor: Predictor, photos: Sequence[Photo], options: Options, on: torch.device, pool: Executor
 ) -> Iterator[Prediction | Skipped]:
     """The prediction of every photo, in order; what cannot be read is skipped."""
-    predictor = predictor.on(on)
+    predictor, turned = predictor.on(on), 0
     opened = _ahead(pool, lambda photo: open_photo(photo, predictor.size, options.tile_pixels), photos)
     for batch in _batches(opened, options.batch):
         images = [image for image in batch if isinstance(image, Opened)]
-        tiles = [image.tiles for image in images]
+        tiles, turned = [image.tiles for image in images], turned + sum(image.turned for image in images)
         found = iter(find_objects(predictor, tiles, options.rule, options.batch, on) if images else [])
         for image in batch:
             yield image if isinstance(image, Skipped) else at_original_size(image, *next(found))
+    if turned:
+        log.warning(TURNED, turned)
 
 
 def _ahead(pool: Executor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

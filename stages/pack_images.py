@@ -11,7 +11,7 @@ from pipeline import params
 from pipeline.errors import InputError
 from pipeline.history import write_results
 from pipeline.images import coco, folder, saliency_sets, voc
-from pipeline.images.packing import Checked, ImageFiles, limited, pack
+from pipeline.images.packing import TURNED, Checked, ImageFiles, limited, pack
 from pipeline.runtime import log, run_stage
 
 
@@ -28,6 +28,8 @@ def main(key: str, source: Path, images: Path, labels: Path, results: Path) -> N
     log.info("packed %d images (%s) and %d label maps", len(packed.images), splits, len(packed.labels))
     if packed.unpaired:
         log.info("left out %d images or masks without the other", packed.unpaired)
+    if checked.turned:
+        log.warning(TURNED, checked.turned)
     if skipped:
         first, reason = next(iter(skipped.items()))
         log.warning("skipped %d images, the first is %s: %s", len(skipped), first, reason)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
 from pipeline import predict
 from pipeline.cluster_store import ClusterStore
@@ -66,6 +67,18 @@ def test_images_of_which_none_can_be_read_leave_nothing(
     assert run(learned, tmp_path / "out", inputs=(str(tmp_path / "bad.jpg"),)) == 1
     assert "none of 1 images can be read; the first: " in caplog.text
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
+
+
+def test_photographs_that_viewers_turn_are_told_of(
+    learned: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for name in "ab":
+        Image.new("RGB", (60, 40)).save(tmp_path / f"{name}.jpg", exif=exif)
+    inputs = (str(tmp_path / "a.jpg"), str(tmp_path / "b.jpg"), "photos/02.jpg")
+    assert run(learned, tmp_path / "out", inputs=inputs) == 0
+    assert "2 images are stored otherwise than viewers show them, and taken as stored" in caplog.text
 
 
 def test_names_of_the_user_reach_tables_and_exports(learned: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ not applied, here or later: label maps are drawn on the pixels as stored, as VOC
 """
 
 import io
+import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pipeline.errors import InputError
 from pipeline.packed import replacing, write_packed
@@ -25,6 +26,10 @@ FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP")
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError)
 # As many as the largest camera sensors in telephones have; one copy of the decoded pixels is then 600 MB.
 MOST_PIXELS = 200_000_000
+TURNED = (
+    "%d images are stored otherwise than viewers show them, and taken as stored: an EXIF orientation is not applied;"
+    " turn photographs upright before, as `exiftran -ai *.jpg` does"
+)
 
 
 def read_indices(path: Path) -> tuple[bytes, UInt8[np.ndarray, "h w"]]:
@@ -63,13 +68,15 @@ class Checked:
     """What is left of `files` when all were decoded, each without fault.
 
     `shapes`: height and width of every image, by ascending id; `modes`: how many images have each of Pillow's pixel
-    modes (`I;16`: 16 bits); `skipped`: the reason for every image that was left out, by ascending id.
+    modes (`I;16`: 16 bits); `skipped`: the reason for every image that was left out, by ascending id; `turned`: how
+    many are stored otherwise than viewers show them.
     """
 
     files: ImageFiles
     shapes: dict[str, tuple[int, int]]
     modes: dict[str, int]
     skipped: dict[str, str]
+    turned: int
 
 
 def limited(files: ImageFiles, limit: Mapping[str, int]) -> ImageFiles:
@@ -127,6 +134,7 @@ def check(files: ImageFiles, on_error: Literal["stop", "skip"]) -> Checked:
     shapes: dict[str, tuple[int, int]] = {}
     modes: Counter[str] = Counter()
     skipped: dict[str, str] = {}
+    turned = 0
     present = np.zeros(256, dtype=bool)
     # Faults that the names alone tell come first, before the long work.
     for image_id in track([*sorted(files.faults), *sorted(files.images.keys() - files.faults.keys())], "images"):
@@ -141,9 +149,10 @@ def check(files: ImageFiles, on_error: Literal["stop", "skip"]) -> Checked:
         else:
             shapes[image_id] = image.height, image.width
             modes[image.mode] += 1
+            turned += is_turned(image)
     kept = _only(files, shapes)
     _require_content(files, kept, skipped, present)
-    return Checked(kept, shapes, dict(sorted(modes.items())), dict(sorted(skipped.items())))
+    return Checked(kept, shapes, dict(sorted(modes.items())), dict(sorted(skipped.items())), turned)
 
 
 def _require_content(files: ImageFiles, kept: ImageFiles, skipped: Mapping[str, str], present: np.ndarray) -> None:
@@ -190,6 +199,16 @@ def _check_classes(present: np.ndarray, classes: list[str], path: Path) -> None:
             f"{path} holds the value {len(classes) + outside[0]}, but there are {len(classes)} classes"
             f" and {IGNORED}; correct the label map or the classes in params.yaml"
         )
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether an EXIF orientation has viewers show a photograph otherwise than its pixels are stored."""
+    if image.format == "PNG":  # which viewers do not turn, and of which Pillow would decode all pixels
+        return False
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
+    except (*UNREADABLE, struct.error):
+        return False
 
 
 def read_image(path: Path) -> tuple[bytes, Image.Image]:

@@ -18,7 +18,7 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.images.codecs import decode_image
 from pipeline.images.folder import SUFFIXES
-from pipeline.images.packing import FORMATS, MOST_PIXELS, UNREADABLE
+from pipeline.images.packing import FORMATS, MOST_PIXELS, UNREADABLE, is_turned
 
 # The longest side of an overlay in pixels: enough for the eye, and an image of 100 megapixels need not be kept.
 PREVIEW = 1024
@@ -42,13 +42,14 @@ class Photo(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A decoded image: what the network sees of it, and a small one to draw on."""
+    """A decoded image: what the network sees of it, a small one to draw on, and whether viewers would turn it."""
 
     photo: Photo
     height: int
     width: int
     tiles: UInt8[np.ndarray, "r c s s 3"]
     preview: UInt8[np.ndarray, "h w 3"]
+    turned: bool
 
 
 class Skipped(NamedTuple):
@@ -93,7 +94,7 @@ def _photos_of(source: Path, out: Path) -> Iterator[Photo]:
 def open_photo(photo: Photo, size: int, tile_pixels: int) -> Opened | Skipped:
     """Decode an image and resize it to a grid of tiles of `size` pixels a side, as `grid_of` says."""
     try:
-        pixels = _decoded(photo.path)
+        pixels, turned = _decoded(photo.path)
     except InputError as error:
         return Skipped(photo, str(error))
     height, width = pixels.shape[:2]
@@ -102,7 +103,7 @@ def open_photo(photo: Photo, size: int, tile_pixels: int) -> Opened | Skipped:
     resized = np.array(image.resize((columns * size, rows * size), Image.Resampling.BILINEAR))
     tiles = np.ascontiguousarray(resized.reshape(rows, size, columns, size, 3).swapaxes(1, 2))
     image.thumbnail((PREVIEW, PREVIEW))
-    return Opened(photo, height, width, tiles, np.array(image))
+    return Opened(photo, height, width, tiles, np.array(image), turned)
 
 
 def grid_of(height: int, width: int, tile_pixels: int) -> tuple[int, int]:
@@ -113,14 +114,14 @@ def grid_of(height: int, width: int, tile_pixels: int) -> tuple[int, int]:
     return math.ceil(height / side), math.ceil(width / side)
 
 
-def _decoded(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+def _decoded(path: Path) -> tuple[UInt8[np.ndarray, "h w 3"], bool]:
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
+            (width, height), turned = image.size, is_turned(image)
         pixels = decode_image(data) if width * height <= MOST_PIXELS else None
     except UNREADABLE:
         raise InputError(f"{path} is unreadable, truncated or no image; replace it or take it out") from None
     if pixels is None:
         raise InputError(f"{path} is {width}x{height}, more than {MOST_PIXELS // 10**6} million pixels; reduce it")
-    return pixels
+    return pixels, turned

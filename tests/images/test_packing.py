@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.errors import InputError
 from pipeline.images import packing
 from pipeline.images.datasets import ImageSet, LabelSet
-from pipeline.images.packing import Checked, ImageFiles, pack
+from pipeline.images.packing import Checked, ImageFiles, check, is_turned, pack
 from tests.images.trees import save, save_indices, save_photo
 
 CLASSES = ["background", "cat", "dog"]
@@ -62,11 +62,19 @@ def test_set_without_labels_gets_a_valid_empty_label_file(files: ImageFiles, out
     assert images.split_names == [] and images.split("all").tolist() == [0, 1, 2]
 
 
-def test_exif_orientation_is_not_applied(files: ImageFiles, out: Path):
+def test_exif_orientation_is_not_applied_and_counted(files: ImageFiles, out: Path):
+    assert check(files, "stop").turned == 0
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to show
-    save(files.images["c"], np.zeros((4, 10, 3), dtype=np.uint8), exif=exif)
+    Image.new("RGB", (10, 4)).save(files.images["c"], format="JPEG", exif=exif)
     assert pack_into(out, files)[0].sizes[2].tolist() == [4, 10]
+    assert check(files, "stop").turned == 1
+
+
+def test_an_orientation_that_cannot_be_read_is_none(tmp_path: Path):
+    Image.new("RGB", (10, 4)).save(tmp_path / "a.jpg", exif=b"Exif\0\0nothing of the kind")
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert not is_turned(image)
 
 
 def test_value_255_is_ignored_not_refused(files: ImageFiles, out: Path):
