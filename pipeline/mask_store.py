@@ -4,7 +4,7 @@ Layout (schema `maskcontrast/masks`, version 2):
 
 - `masks`: uint8 [n, max height, ceil(max width / 8)], bits packed along the width, one image a chunk, gzip:
   the pixels of all objects of an image;
-- `ids`: ASCII [n]; `height`, `width`: int32 [n]; `area`: int64 [n], foreground pixels;
+- `ids`: as in `packed`; `height`, `width`: int32 [n]; `area`: int64 [n], foreground pixels;
 - `rejected`: ASCII [n], empty where there is a usable mask, else why there is none; the row is then empty, and
   `area` counts the pixels that were found before;
 - `objects`: uint8 [m, as above], one object a row, of the images that have several, which `object_image`

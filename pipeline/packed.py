@@ -3,7 +3,7 @@
 Layout of a file (schema `maskcontrast/packed`, version 1):
 
 - `bytes`: uint8 [total], the encoded files one after the other; `offsets`: int64 [n + 1];
-- `ids`: fixed-length ASCII [n], strictly ascending; `splits/<name>`: int64 indices, ascending;
+- `ids`: fixed-length strings [n], ASCII or else UTF-8, strictly ascending; `splits/<name>`: int64 indices, ascending;
 - images also `height` and `width`: int32 [n];
 - attributes `schema`, `version`, `content` (`images`, `labels` or `maps`) and `metadata` (one JSON object).
 
@@ -69,7 +69,8 @@ def write_header(file: h5py.File, schema: str, version: int, ids: list[str], met
     file.attrs["schema"], file.attrs["version"] = schema, version
     file.attrs["metadata"] = json.dumps(metadata, sort_keys=True)
     encoded = [image_id.encode() for image_id in ids]
-    file["ids"] = np.array(encoded, dtype=f"S{max(map(len, encoded), default=1)}")
+    charset = "ascii" if all(image_id.isascii() for image_id in ids) else "utf-8"
+    file["ids"] = np.array(encoded, dtype=h5py.string_dtype(charset, max(map(len, encoded), default=1)))
 
 
 def write_packed(

@@ -5,6 +5,7 @@ not applied, here or later: label maps are drawn on the pixels as stored, as VOC
 """
 
 import io
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -126,7 +127,7 @@ def pack(files: ImageFiles, images: Path, labels: Path, on_error: Literal["stop"
 def check(files: ImageFiles, on_error: Literal["stop", "skip"]) -> Checked:
     """Decode every image and its label map, one at a time.
 
-    An image is at fault when it is unreadable or too large, its id is not ASCII, or its label map is missing or
+    An image is at fault when it is unreadable or too large, its id is no line of UTF-8, or its label map is missing or
     unreadable, differs in size or holds a value that is no class. With `stop` the first such image raises InputError,
     which names the file; with `skip` it is left out together with its label map.
     InputError also when nothing is left of a split, or when no label map holds any class beside background.
@@ -170,8 +171,9 @@ def _image_of(files: ImageFiles, image_id: str) -> Image.Image:
     if image_id in files.faults:
         raise InputError(files.faults[image_id])
     path = files.images[image_id]
-    if not image_id.isascii():
-        raise InputError(f"{path}: image ids are ASCII, but this one is {image_id!r}; rename the file")
+    # Lone surrogates stand for bytes that are no UTF-8; lists have one id a line.
+    if "\n" in image_id or re.search("[\ud800-\udfff]", image_id):
+        raise InputError(f"{str(path)!a}: the name is no line of UTF-8; rename the file")
     return read_image(path)[1]
 
 

@@ -1,8 +1,10 @@
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -141,9 +143,21 @@ def test_masks_of_0_and_255_are_no_label_maps(files: ImageFiles, out: Path):
     assert_refused(out, files, "only background and 255; masks of 0 and 255 belong to the layout `saliency`")
 
 
-def test_id_that_is_not_ascii_is_refused(files: ImageFiles, tmp_path: Path, out: Path):
-    path = save_photo(tmp_path / "raw" / "Bär.jpg")
-    assert_refused(out, replace(files, images={**files.images, "Bär": path}), "image ids are ASCII, .* rename the file")
+def test_ids_of_any_script_are_kept(files: ImageFiles, tmp_path: Path, out: Path):
+    path = save_photo(tmp_path / "raw" / "photo.jpg")
+    more = {"Köln__straße 1": path, "東京": path}
+    images, _ = pack_into(out, replace(files, images=files.images | more, splits=files.splits | {"more": list(more)}))
+    assert images.ids == ["Köln__straße 1", "a", "b", "c", "東京"]
+    assert images.split("more").tolist() == [0, 4] == [images.index(image_id) for image_id in more]
+    with h5py.File(images.path) as file:
+        assert list(file["ids"].asstr()) == images.ids  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", ["two\nlines.jpg", os.fsdecode(b"latin \xe9.jpg")])
+def test_a_name_that_is_no_line_of_utf_8_is_refused(name: str, files: ImageFiles, tmp_path: Path, out: Path):
+    path = save_photo(tmp_path / "raw" / "photo.jpg").rename(tmp_path / "raw" / name)
+    odd = replace(files, images=files.images | {path.stem: path})
+    assert_refused(out, odd, r"(lines|udce9)\.jpg': the name is no line of UTF-8; rename the file")
 
 
 def skipping(out: Path, files: ImageFiles) -> tuple[Checked, ImageSet, LabelSet]:
@@ -193,11 +207,11 @@ def test_skipping_leaves_out_the_image_and_its_label_and_says_why(
     assert [images[i] for i in range(2)] == [files.images[name].read_bytes() for name in "ac"]
 
 
-def test_skipping_bears_an_id_that_is_not_ascii_and_a_listed_one_without_file(files: ImageFiles, out: Path):
-    images = {**files.images, "Bär": save_photo(files.source / "Bär.jpg")}
-    splits = {**files.splits, "val": ["Bär", "c", "d"]}
+def test_skipping_bears_a_name_of_two_lines_and_a_listed_one_without_file(files: ImageFiles, out: Path):
+    images = {**files.images, "two\nlines": save_photo(files.source / "two\nlines.jpg")}
+    splits = {**files.splits, "val": ["two\nlines", "c", "d"]}
     checked, packed, _ = skipping(out, replace(files, images=images, splits=splits, faults={"d": "d is not there"}))
-    assert list(checked.skipped) == ["Bär", "d"] and checked.skipped["d"] == "d is not there"
+    assert list(checked.skipped) == ["d", "two\nlines"] and checked.skipped["d"] == "d is not there"
     assert packed.ids == ["a", "b", "c"] and packed.split("val").tolist() == [2]
 
 
