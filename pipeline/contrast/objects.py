@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int32, UInt8
 from scipy import ndimage
 from torch import Tensor
 
-from pipeline.cluster_members import nearest_centroids
+from pipeline.contrast.centroids import nearest_centroids
 from pipeline.contrast.foreground import foreground_weights
 from pipeline.contrast.predictor import Predictor
 from pipeline.contrast.prototypes import pool_pixels
@@ -44,7 +44,7 @@ WHOLE = ObjectRule("whole", 0.0)
 class Objects(NamedTuple):
     """Of one image: `regions` are 0 in the background and i in object i, whose cluster is `clusters[i - 1]`.
 
-    Clusters are numbered from 1; confidences are margins in [0, 1] of `cluster_members.nearest_centroids`.
+    Clusters are numbered from 1; confidences are margins in [0, 1] of `centroids.nearest_centroids`.
     """
 
     regions: Int32[np.ndarray, "_ _"]
