@@ -17,6 +17,7 @@ from jaxtyping import UInt8
 
 from pipeline.errors import InputError
 from pipeline.packed import replacing
+from pipeline.runtime import log
 
 BACKGROUND = "background"
 COLUMNS = ("cluster", "name")
@@ -58,7 +59,10 @@ def read_names(source: Path, clusters: int, seed: int, protocol: str) -> Cluster
 
 
 def matched_names(results: Path, clusters: int, seed: int, protocol: str) -> ClusterNames:
-    """What one protocol of `match_clusters` calls the clusters of MaskContrast; no names where there was no label."""
+    """What one protocol of `match_clusters` calls the clusters of MaskContrast; no names where there was no label.
+
+    Cluster 0 is what is not salient, and keeps the name of the background, whatever it was matched with.
+    """
     mapping = results / "mapping.csv"
     if not mapping.exists():
         return named({}, clusters)
@@ -67,7 +71,10 @@ def matched_names(results: Path, clusters: int, seed: int, protocol: str) -> Clu
         rows = [row for row in csv.DictReader(file) if wanted.items() <= row.items()]
     with h5py.File(results / "confusions.h5") as file:
         classes = json.loads(str(file.attrs["classes"]))
-    return named({int(row["cluster"]): row["class"] for row in rows if row["cluster"] != "0"}, clusters, classes)
+    given = {int(row["cluster"]): row["class"] for row in rows}
+    if (matched := given.pop(0, classes[0])) != classes[0]:
+        log.warning("what is not salient was scored as %s, and is called %s in names all the same", matched, classes[0])
+    return named(given, clusters, classes)
 
 
 def read_table(path: Path, clusters: int) -> ClusterNames:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import h5py
 import pytest
 
 from pipeline.cluster_names import matched_names, named, read_table, write_table
@@ -67,3 +68,14 @@ def test_a_missing_table_or_another_file_is_refused(tmp_path: Path) -> None:
 
 def test_results_without_labels_give_no_names(tmp_path: Path) -> None:
     assert matched_names(tmp_path, 3, 0, "a").names == ["background", "cluster 1", "cluster 2"]
+
+
+def test_the_background_keeps_its_name_and_a_match_with_another_class_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = ["maskcontrast,3,0,a,0,cat", "maskcontrast,3,0,a,1,background", "maskcontrast,3,0,a,2,dog"]
+    (tmp_path / "mapping.csv").write_text("\n".join(["name,clusters,seed,protocol,cluster,class", *rows]))
+    with h5py.File(tmp_path / "confusions.h5", "w") as file:
+        file.attrs["classes"] = '["background", "cat", "dog"]'
+    assert matched_names(tmp_path, 3, 0, "a").names == ["background", "background", "dog"]
+    assert "what is not salient was scored as cat, and is called background in names all the same" in caplog.text

@@ -146,7 +146,9 @@ def test_masks_of_0_and_255_are_no_label_maps(files: ImageFiles, out: Path):
 def test_ids_of_any_script_are_kept(files: ImageFiles, tmp_path: Path, out: Path):
     path = save_photo(tmp_path / "raw" / "photo.jpg")
     more = {"Köln__straße 1": path, "東京": path}
-    images, _ = pack_into(out, replace(files, images=files.images | more, splits=files.splits | {"more": list(more)}))
+    images, _ = pack_into(
+        out, replace(files, images={**files.images, **more}, splits={**files.splits, "more": list(more)})
+    )
     assert images.ids == ["Köln__straße 1", "a", "b", "c", "東京"]
     assert images.split("more").tolist() == [0, 4] == [images.index(image_id) for image_id in more]
     with h5py.File(images.path) as file:
@@ -156,7 +158,7 @@ def test_ids_of_any_script_are_kept(files: ImageFiles, tmp_path: Path, out: Path
 @pytest.mark.parametrize("name", ["two\nlines.jpg", os.fsdecode(b"latin \xe9.jpg")])
 def test_a_name_that_is_no_line_of_utf_8_is_refused(name: str, files: ImageFiles, tmp_path: Path, out: Path):
     path = save_photo(tmp_path / "raw" / "photo.jpg").rename(tmp_path / "raw" / name)
-    odd = replace(files, images=files.images | {path.stem: path})
+    odd = replace(files, images={**files.images, path.stem: path})
     assert_refused(out, odd, r"(lines|udce9)\.jpg': the name is no line of UTF-8; rename the file")
 
 
