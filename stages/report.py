@@ -11,7 +11,7 @@ from pipeline.report.page.contents import Drawn, Inputs, save_run_page
 from pipeline.report.paper_tables import save_paper_tables
 from pipeline.report.run_facts import run_of
 from pipeline.report.summary import gather
-from pipeline.report.tables import confusion, iou_per_class, save_tables, scored
+from pipeline.report.tables import confusion, iou_per_class, save_tables
 from pipeline.runtime import log, run_stage
 
 
@@ -43,9 +43,10 @@ def main(
     naming, run = bundled_names(results, params.bundle_predictor.clusters, truth), None
     rows = overlay_rows(packed, truth, kept, embeddings, clusters, seed, naming, shown)
     save_overlays(rows, naming.classes, plots / "overlays.png")
-    if scored(results):
+    per_class = iou_per_class(results)
+    if per_class is not None:
         run = run_of(params, packed, truth.metadata["classes"], summary["images"])
-        save_paper_tables(summary, iou_per_class(results), run, plots)
+        save_paper_tables(summary, per_class, run, plots)
         save_confusion(confusion(results, run.data.classes), run.data.classes, plots / "confusion.png")
     inputs = Inputs(images, labels, priors, pseudolabels, saliency, masks, embeddings, clusters, results, profiles)
     save_run_page(page, inputs, params, Drawn(summary, plots, rows, naming, run))

@@ -11,21 +11,18 @@ from jaxtyping import Int64
 def save_tables(results: Path, priors: Sequence[str], digits: int, plots: Path) -> None:
     """Write all of them as CSV files into `plots`; those of saliency scores with so many significant digits."""
     plots.mkdir(parents=True, exist_ok=True)
-    losses = pretraining_losses(results)
-    if losses is not None:
-        losses.to_csv(plots / "pretrain.csv", index=False)
+    tables = {
+        "pretrain": pretraining_losses(results),
+        "iou_per_class": iou_per_class(results),
+        "probe_linear": probe_validation(results),
+    }
+    for name, table in tables.items():
+        if table is not None:
+            table.to_csv(plots / f"{name}.csv", index=False)
     for name in ("scores", "gains"):
         table = pd.read_csv(results / "score_saliency" / f"{name}.csv")
         table.to_csv(plots / f"saliency_{name}.csv", index=False, float_format=f"%.{digits}g")
     saliency_losses(results, priors).to_csv(plots / "saliency_losses.csv", index=False)
-    if scored(results):
-        iou_per_class(results).to_csv(plots / "iou_per_class.csv", index=False)
-        probe_validation(results).to_csv(plots / "probe_linear.csv", index=False)
-
-
-def scored(results: Path) -> bool:
-    """Whether label maps were there to score by."""
-    return (results / "match_clusters" / "mapping.csv").exists()
 
 
 def saliency_losses(results: Path, priors: Sequence[str]) -> pd.DataFrame:
@@ -46,29 +43,33 @@ def pretraining_losses(results: Path) -> pd.DataFrame | None:
     return pd.read_csv(log) if log.read_text().strip() else None
 
 
-def iou_per_class(results: Path) -> pd.DataFrame:
+def iou_per_class(results: Path) -> pd.DataFrame | None:
     """IoU in percent, mean over seeds, of each class: K-means, retrieval and linear probe of MaskContrast.
 
-    Of the linear probe it is the last epoch, since the best one is chosen on the images that are scored.
+    Of the linear probe it is the last epoch, since the best one is chosen on the images that are scored. What labels
+    did not reach for is left out; None where that is all.
     """
-    linear = _of_maskcontrast(pd.read_csv(results / "probe_linear" / "iou_per_class.csv"))
-    kmeans = _of_protocol_a(pd.read_csv(results / "match_clusters" / "iou_per_class.csv"))
-    classes = kmeans["class"].nunique()
-    tables = {
-        "K-means": kmeans[(kmeans["name"] == "maskcontrast") & (kmeans["clusters"] == classes)],
-        "retrieval": _of_maskcontrast(pd.read_csv(results / "retrieve" / "iou_per_class.csv")),
-        "linear": linear[linear["epoch"] == "last"],
-    }
-    means = {name: table.groupby("class", sort=False)["iou"].mean() for name, table in tables.items()}
-    return pd.concat(means, names=["protocol"]).round(2).reset_index()
+    stages = {"K-means": "match_clusters", "retrieval": "retrieve", "linear": "probe_linear"}
+    files = {name: results / stage / "iou_per_class.csv" for name, stage in stages.items()}
+    tables = {name: _of_maskcontrast(pd.read_csv(file)) for name, file in files.items() if file.exists()}
+    means = {name: _rows_to_show(table).pivot_table("iou", "class", sort=False) for name, table in tables.items()}
+    return pd.concat(means, names=["protocol"]).round(2).reset_index() if means else None
 
 
-def _of_protocol_a(table: pd.DataFrame) -> pd.DataFrame:
-    return table.loc[table["protocol"] == "a"]
+def _rows_to_show(table: pd.DataFrame) -> pd.DataFrame:
+    """Of K-means those of protocol a and K = the number of classes, of the linear probe those of the last epoch."""
+    if "clusters" in table:
+        return table.loc[(table["protocol"] == "a") & (table["clusters"] == table["class"].nunique())]
+    return table.loc[table["epoch"] == "last"] if "epoch" in table else table
 
 
-def probe_validation(results: Path) -> pd.DataFrame:
-    """MIoU in percent of the linear probe's evaluated epochs on squares of the test images, mean over seeds."""
+def probe_validation(results: Path) -> pd.DataFrame | None:
+    """MIoU in percent of the linear probe's evaluated epochs on squares of the test images, mean over seeds.
+
+    None where nothing was probed.
+    """
+    if not (results / "probe_linear" / "validation.csv").exists():
+        return None
     table = pd.read_csv(results / "probe_linear" / "validation.csv")
     means = table.rename(columns={"init": "network"}).pivot_table("miou", ["network", "epoch"], sort=False)
     return means.round(2).reset_index()

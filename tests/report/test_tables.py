@@ -47,7 +47,9 @@ def test_iou_is_the_mean_over_seeds_of_maskcontrast_under_protocol_a_at_k_equal_
     put(tmp_path / "retrieve" / "iou_per_class.csv", "name,class,iou\nmaskcontrast,cat,50\nstart,cat,1\n")
     linear = "maskcontrast,0,last,cat,60\nmaskcontrast,0,best_on_val,cat,99\nstart,0,last,cat,1\n"
     put(tmp_path / "probe_linear" / "iou_per_class.csv", "init,seed,epoch,class,iou\n" + linear)
-    assert iou_per_class(tmp_path).to_numpy().tolist() == [
+    table = iou_per_class(tmp_path)
+    assert table is not None
+    assert table.to_numpy().tolist() == [
         ["K-means", "background", 85.0],
         ["K-means", "cat", 20.0],
         ["K-means", "dog", 0.0],
@@ -60,6 +62,7 @@ def test_validation_of_the_probe_is_the_mean_over_seeds_by_network_and_epoch(tmp
     rows = "maskcontrast,0,5,10\nmaskcontrast,0,10,20\nmaskcontrast,1,5,20\nmaskcontrast,1,10,40\nstart,0,5,1\n"
     put(tmp_path / "probe_linear" / "validation.csv", "init,seed,epoch,miou\n" + rows)
     table = probe_validation(tmp_path)
+    assert table is not None
     assert list(table) == ["network", "epoch", "miou"]
     assert table.to_numpy().tolist() == [["maskcontrast", 5, 15.0], ["maskcontrast", 10, 30.0], ["start", 5, 1.0]]
 

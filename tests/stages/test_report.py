@@ -100,10 +100,16 @@ def reported() -> tuple[dict, set[str]]:
 def forget_labels(folder: Path) -> None:
     """What the stages leave where nobody has drawn a label."""
     write_packed(folder / "labels.h5", [], "labels", metadata={"classes": []})
-    for name in ("match_clusters", "retrieve", *(name for name in SUMMARIES if name.startswith(SCORED))):
-        shutil.rmtree(folder / "results" / name)
-        write_results(folder / "results" / name, {})
+    forget_scores(folder, "match_clusters", "retrieve", *SCORED)
     call_clusters(folder, "cluster 1")
+
+
+def forget_scores(folder: Path, *stages: str) -> None:
+    """What these stages leave where there was nothing to score."""
+    for summary in list((folder / "results").rglob("summary.json")):
+        if summary.relative_to(folder / "results").as_posix().startswith(stages):
+            shutil.rmtree(summary.parent)
+            write_results(summary.parent, {})
 
 
 def call_clusters(folder: Path, name: str) -> None:
@@ -118,6 +124,16 @@ def test_without_any_label_what_needs_none_is_reported(finished: Path):
     assert summary["finetune"] == {"100pct": {"start": {}, "maskcontrast": {}}}
     assert summary["pretrain"] == {"loss": 1.5}
     assert files == {"overlays.png", "pretrain.csv", *SALIENCY_TABLES}
+
+
+def test_of_what_few_labels_allow_everything_is_reported(finished: Path):
+    forget_scores(finished, "retrieve", *SCORED)
+    summary, files = reported()
+    assert summary["kmeans"] and summary["retrieve"] == summary["linear"] == {}
+    shown = {"iou_per_class.csv", "paper_tables.csv", "paper_tables.md", "confusion.png"}
+    assert files == {"overlays.png", "pretrain.csv", *SALIENCY_TABLES, *shown}
+    assert "| MaskContrast | linear | not run |" in (finished / "plots" / "paper_tables.md").read_text()
+    assert titles((finished / "report" / "index.html").read_text()) == SECTIONS
 
 
 def test_metrics_plots_and_the_papers_tables_are_written(finished: Path):

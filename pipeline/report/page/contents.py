@@ -132,8 +132,9 @@ def _names_of(stored: EmbeddingStore, labels: Packed) -> Callable[[str], str]:
 
 def _scores(inputs: Inputs, drawn: Drawn) -> Section:
     blocks: list[Any] = []
-    if drawn.run:
-        blocks = [charts.class_bars(tables.iou_per_class(inputs.results))]
+    per_class = tables.iou_per_class(inputs.results)
+    if drawn.run and per_class is not None:
+        blocks = [charts.class_bars(per_class)]
         pixels = tables.confusion(inputs.results, drawn.run.data.classes)
         if pixels is not None:
             blocks.append(charts.confusion_map(np.asarray(pixels), drawn.run.data.classes))
@@ -159,8 +160,8 @@ def _training(inputs: Inputs, params: Params, drawn: Drawn) -> Section:
     saliency = tables.saliency_losses(inputs.results, params.sweep.priors)
     if len(saliency):
         blocks.append(charts.curves("Saliency: losses of the networks", saliency, "network", "epoch", "loss", log=True))
-    if drawn.run:
-        probe = tables.probe_validation(inputs.results)
+    probe = tables.probe_validation(inputs.results)
+    if probe is not None:
         blocks.append(charts.curves("Linear probe: mIoU on the test images", probe, "network", "epoch", "miou"))
     return Section("training", "Training curves", "One point an epoch.", blocks)
 
