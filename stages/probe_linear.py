@@ -14,6 +14,7 @@ from pipeline.networks.deeplab import load_deeplab
 from pipeline.params import load
 from pipeline.runtime import log, run_stage
 from pipeline.scratch import scratch_area
+from pipeline.segmentation.label_batches import labelled_split
 from pipeline.segmentation.linear_probe import Probe, mean_and_spread, probe
 from pipeline.segmentation.probe_tables import probe_tables
 from pipeline.unlabelled import nothing_to_score, of_splits
@@ -34,8 +35,8 @@ def main(images: Path, labels: Path, start: Path, maskcontrast: Path, out: Path)
         write_results(out, summary)
         for name, table in probe_tables(probes, label_set.classes).items():
             table.to_csv(out / f"{name}.csv", index=False, float_format="%.6g")
-    last = summary["maskcontrast"]["last"]["miou_mean"]
-    log.info("probed with %d images, mIoU %.1f", len(image_set.split(section.train)), last)
+    labelled = len(labelled_split(image_set, label_set, section.train))
+    log.info("probed with %d images, mIoU %.1f", labelled, summary["maskcontrast"]["last"]["miou_mean"])
 
 
 if __name__ == "__main__":
