@@ -231,7 +231,7 @@ def test_law_9_notices_a_default_and_an_open_section() -> None:
 
 
 def fix(path: Path = ROOT / "dvc.yaml") -> None:
-    """Rewrite every stage's code dependencies; data dependencies and comments stay."""
+    """Rewrite every stage's code dependencies, which come last in it; data dependencies and comments stay."""
     yaml = YAML()
     yaml.preserve_quotes, yaml.width = True, 118
     yaml.indent(mapping=2, sequence=4, offset=2)
@@ -239,8 +239,11 @@ def fix(path: Path = ROOT / "dvc.yaml") -> None:
     for name, entry in content["stages"].items():
         stage = next(stage for stage in graph.stages if stage.base == name)
         definition = entry.get("do", entry)
-        data = [dep for dep in definition.get("deps", []) if not str(dep).endswith(".py")]
-        definition["deps"] = CommentedSeq([*data, *sorted(laws.expected_code(stage, graph))])
+        before = definition["deps"]
+        data = [dep for dep in before if not str(dep).endswith(".py")]
+        definition["deps"] = after = CommentedSeq([*data, *sorted(laws.expected_code(stage, graph))])
+        # The blank line behind the last dependency, a comment to the parser.
+        after.ca.items[len(after) - 1] = before.ca.items[len(before) - 1]
     yaml.dump(content, path)
 
 
