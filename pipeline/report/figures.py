@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from pipeline.images.palette import voc_palette
 
@@ -51,10 +52,15 @@ class ShownSegment(NamedTuple):
 
 
 def painted(image: UInt8[np.ndarray, "h w 3"], labels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """The image dimmed to grey, with every class but background in its colour over it."""
+    """The image dimmed to grey, with every class but background in its colour over it, outlined in white.
+
+    Without an outline one would not see cars, whose colour among VOC's is grey. Ignored borders are one already.
+    """
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
-    coloured = 0.3 * grey + 0.7 * COLOURS[labels]
-    return np.where((labels > 0)[..., None], coloured, 0.6 * grey + 60).astype(np.uint8)
+    coloured = np.where((labels > 0)[..., None], 0.3 * grey + 0.7 * COLOURS[labels], 0.6 * grey + 60)
+    highest = ndimage.maximum_filter(labels, 3)
+    outline = (labels > 0) & (highest < IGNORED) & (ndimage.minimum_filter(labels, 3) < highest)
+    return np.where(outline[..., None], 255, coloured).astype(np.uint8)
 
 
 def dimmed(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:

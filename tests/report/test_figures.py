@@ -18,11 +18,19 @@ from pipeline.report.figures import (
 CLASSES = ["background", "cat", "dog"]
 
 
-def test_objects_are_coloured_and_background_is_grey() -> None:
-    image = np.full((2, 2, 3), 100, dtype=np.uint8)
-    shown = painted(image, np.array([[0, 1], [0, 0]], dtype=np.uint8))
+def test_objects_are_coloured_and_outlined_and_background_is_grey() -> None:
+    labels = np.zeros((5, 7), dtype=np.uint8)
+    labels[1:4, 1:4], labels[1:4, 4:] = 1, 2
+    shown = painted(np.full((5, 7, 3), 100, dtype=np.uint8), labels)
     assert shown[0, 0].tolist() == [120, 120, 120]
-    assert shown[0, 1].tolist() == [119, 30, 30]
+    assert shown[2, 2].tolist() == [119, 30, 30]
+    assert shown[2, 5].tolist() == shown[2, 6].tolist() == [30, 119, 30]
+    # Round either object, within it, and where both meet.
+    white = (shown == 255).all(axis=2)
+    assert white.sum() == 8 + 7 and not white[2, [2, 5, 6]].any() and white[1:4, 3:5].all()
+    labels[1:4, 4:] = 255
+    white = (painted(np.full((5, 7, 3), 100, dtype=np.uint8), labels) == 255).all(axis=2)
+    assert not white[2, 2:4].any() and white[1:4, 1].all()
 
 
 def test_an_image_without_a_mask_leaves_its_place_empty(tmp_path: Path) -> None:

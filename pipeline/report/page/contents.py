@@ -54,8 +54,8 @@ class Drawn(NamedTuple):
 def save_run_page(path: Path, inputs: Inputs, params: Params, drawn: Drawn) -> None:
     """Write the page of a run that has finished."""
     source, images = params.pack_images.target.source, drawn.metrics["images"]["target"]["images"]
-    labelled = len(Packed(inputs.labels / "target.h5", "labels")) or "none"
-    about = f"{images:,} images, {labelled} of them labelled"
+    labelled = len(Packed(inputs.labels / "target.h5", "labels"))
+    about = f"{images:,} images, {f'{labelled:,}' if labelled else 'none'} of them labelled"
     state = provenance.code_state(GRAPH.absolute().parent)
     about += f". Profile {provenance.parameters_table(params.model_dump(), inputs.profiles)[0]}"
     about += f". Code at commit {state}." if state else "."
